@@ -1,0 +1,1 @@
+"""Which models exist, what they can, what they cost."""

@@ -1,0 +1,1 @@
+"""Plain rows to escaped HTML and text; knows nothing of ours."""

@@ -1,0 +1,1 @@
+"""Access, budgets, limits: pure rules, called by the ledger inside its transaction."""

@@ -1,0 +1,1 @@
+"""Providers translate: data in, data out. One file each; none opens a socket."""

@@ -1,0 +1,200 @@
+"""The provider protocol, and the plain data that crosses it.
+
+A provider is four pure methods: a request becomes bytes, bytes become an answer, a decoder of chunks or an error. Who
+has no server answers through ``transport``, a generator that the I/O object drives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from trunkline.catalog.models import Deployment, Model
+    from trunkline.errors import APIError
+    from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request. ``headers`` carries the key, so its repr is left out."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A whole HTTP answer; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What an answer must be read in the light of: its own request.
+
+    Attributes:
+        model: The provider's model name, for answers that leave it out.
+        created: UTC epoch seconds, for the same.
+        include_usage: Whether the caller wants the usage chunk.
+        new_id: Makes an id where the provider gives none (``new_id("call_")``).
+        state: Whatever the provider wants back (tool names by id, a schema tool).
+    """
+
+    model: str
+    stream: bool
+    created: int
+    include_usage: bool
+    new_id: Callable[[str], str]
+    state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call as a provider sees it.
+
+    Attributes:
+        params: OpenAI's request fields, ``extra_body`` merged in; ``model`` is the deployment's, ``stream`` a bool.
+        deployment: Whom to ask.
+        output_cap: The output cap to send, where a budget set one and the caller did not.
+        drop_params: Whether what the provider cannot do is dropped (and reported) instead of refused.
+        headers: ``extra_headers``.
+        query: ``extra_query``.
+        created: UTC epoch seconds of the call.
+        new_id: See ``Exchange``.
+    """
+
+    params: Mapping[str, Any]
+    deployment: Deployment
+    created: int
+    new_id: Callable[[str], str]
+    output_cap: int | None = None
+    drop_params: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    query: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def stream(self) -> bool:
+        """Whether chunks are wanted."""
+        return bool(self.params.get("stream"))
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the caller asked for the usage chunk."""
+        options = self.params.get("stream_options")
+        return bool(options and options.get("include_usage"))
+
+    def exchange(self, **state: Any) -> Exchange:
+        """Make the exchange that belongs to this call."""
+        return Exchange(
+            model=self.deployment.model.id,
+            stream=self.stream,
+            created=self.created,
+            include_usage=self.include_usage,
+            new_id=self.new_id,
+            state=state,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """What to send, what was changed on the way (in words), and the light to read the answer in."""
+
+    http: HttpRequest
+    exchange: Exchange
+    adjusted: tuple[str, ...] = ()
+
+
+class Decoder(Protocol):
+    """Turns the bytes of a stream into chunks, at whatever boundaries they come.
+
+    An error inside the stream is not raised by ``feed``, which would lose the chunks before it: it stands in ``error``,
+    and the stream raises it after those. ``usage`` holds the last believable usage, also where the caller did not ask
+    for the usage chunk. The chunk grammar is that of ``wire-formats`` 0.1: role first, ``index`` on every tool delta, id
+    and name once, one finish reason a choice, the usage chunk only when asked for.
+    """
+
+    usage: Usage | None
+    error: APIError | None
+
+    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
+        """Take bytes, return the chunks they complete."""
+        ...
+
+    def close(self) -> list[ChatCompletionChunk]:
+        """Return what the end of the stream completes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """First step of a transport: status and headers."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A step of a transport: time passes. Only ``real`` sleeps; otherwise the call's own clock is moved on."""
+
+    seconds: float
+    real: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """A step of a transport: run ``fn`` (sync, or async under AsyncRouter) and send its result back in."""
+
+    fn: Callable[[], Any]
+    is_async: bool = False
+
+
+
+
+class Provider(Protocol):
+    """What a provider must do: four pure methods."""
+
+    @property
+    def name(self) -> str:
+        """Name in ``provider/model``, scopes and errors."""
+        ...
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Models it declares beyond the catalogue's."""
+        ...
+
+    def build_request(self, asked: Asked) -> ProviderRequest:
+        """Translate a call; refuse by name what cannot be said (``BadRequestError``)."""
+        ...
+
+    def parse(self, response: HttpResponse, exchange: Exchange) -> ChatCompletion:
+        """Read a whole answer; raise ``APIResponseValidationError`` for one that is none."""
+        ...
+
+    def decoder(self, exchange: Exchange) -> Decoder:
+        """Start reading a stream."""
+        ...
+
+    def failure(self, response: HttpResponse, exchange: Exchange) -> APIError:
+        """Map an error answer, whatever its body; never raise."""
+        ...
+
+
+@runtime_checkable
+class HasTransport(Protocol):
+    """A provider that answers without a socket."""
+
+    def transport(self, request: HttpRequest) -> Generator[Head | Wait | Invoke | bytes, Any, None]:
+        """Yield ``Head`` once, then bytes; ``Wait`` and ``Invoke`` anywhere."""
+        ...

@@ -1,0 +1,1 @@
+"""All SQL: database, migrations, ledger, event log, learned state, usage."""

@@ -1,0 +1,1 @@
+"""What crosses the face: OpenAI-shaped answers (pydantic) and our own records (frozen dataclasses)."""

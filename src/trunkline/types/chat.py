@@ -1,0 +1,192 @@
+"""OpenAI-shaped chat types; unknown fields are kept, so nothing a provider says is lost.
+
+Shapes: https://platform.openai.com/docs/api-reference/chat. Parse with ``model_validate_json(bytes)``, the fastest way
+in; ``usage`` is read apart from the rest, because a paid answer with a bad bill is still an answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, WrapValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trunkline.types.routing import Routing
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+MAX_TOKENS_BELIEVED = 10**9
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+def _count(value: Any) -> Any:
+    # pydantic would take "5" and True for counts; a bill is not the place to guess.
+    if isinstance(value, bool | str):
+        raise ValueError("a token count must be a number")  # noqa: TRY004  # pydantic wants ValueError
+    return value
+
+
+TokenCount = Annotated[int, BeforeValidator(_count), Field(ge=0, le=MAX_TOKENS_BELIEVED)]
+
+
+class PromptTokensDetails(_Shape):
+    """Parts of ``prompt_tokens``."""
+
+    cached_tokens: TokenCount | None = None
+    cache_write_tokens: TokenCount | None = None
+    audio_tokens: TokenCount | None = None
+
+
+class CompletionTokensDetails(_Shape):
+    """Parts of ``completion_tokens``."""
+
+    reasoning_tokens: TokenCount | None = None
+    audio_tokens: TokenCount | None = None
+    accepted_prediction_tokens: TokenCount | None = None
+    rejected_prediction_tokens: TokenCount | None = None
+
+
+class Usage(_Shape):
+    """What an exchange used, in tokens; cached and reasoning tokens are inside the two sums."""
+
+    prompt_tokens: TokenCount
+    completion_tokens: TokenCount
+    total_tokens: TokenCount
+    prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
+
+    @property
+    def cached_tokens(self) -> int:
+        """Input tokens read from the provider's prompt cache."""
+        return (self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens) or 0
+
+    @property
+    def cache_write_tokens(self) -> int:
+        """Input tokens written to the provider's prompt cache."""
+        return (self.prompt_tokens_details and self.prompt_tokens_details.cache_write_tokens) or 0
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """Output tokens spent on reasoning."""
+        return (self.completion_tokens_details and self.completion_tokens_details.reasoning_tokens) or 0
+
+
+def _usage_or_none(value: Any, parse: Callable[[Any], Usage | None]) -> Usage | None:
+    # Untrusted input: what cannot be believed counts as missing and is settled as an estimate.
+    try:
+        return parse(value)
+    except ValidationError:
+        return None
+
+
+UntrustedUsage = Annotated[Usage | None, WrapValidator(_usage_or_none)]
+
+
+class FunctionCall(_Shape):
+    """Name and arguments (a JSON string, passed on as the model wrote it)."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(_Shape):
+    """One call that the model asks for; ``function`` is ``None`` for custom tools only."""
+
+    id: str
+    type: str = "function"
+    function: FunctionCall | None = None
+
+
+class ChatCompletionMessage(_Shape):
+    """What the model said."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
+    reasoning_content: str | None = None
+
+
+class Choice(_Shape):
+    """One of ``n`` answers."""
+
+    index: int = 0
+    message: ChatCompletionMessage
+    finish_reason: FinishReason
+    logprobs: Any = None
+
+
+class ChatCompletion(_Shape):
+    """A whole answer; ``routing`` tells how it came about."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice] = Field(min_length=1)
+    usage: UntrustedUsage = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+
+    _routing: Routing | None = PrivateAttr(default=None)
+
+    @property
+    def routing(self) -> Routing:
+        """Why this model, what was predicted, what happened; not part of ``model_dump()``."""
+        if self._routing is None:
+            raise AttributeError("this completion did not come from a Router, so it has no routing")
+        return self._routing
+
+
+class FunctionCallDelta(_Shape):
+    """A piece of a function call."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCallDelta(_Shape):
+    """A piece of a tool call; ``id`` and name come once, with the first piece of an index."""
+
+    index: int
+    id: str | None = None
+    type: str | None = None
+    function: FunctionCallDelta | None = None
+
+
+class ChoiceDelta(_Shape):
+    """What one chunk adds to a message."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+    function_call: FunctionCallDelta | None = None
+    reasoning_content: str | None = None
+
+
+class ChunkChoice(_Shape):
+    """One choice's part of a chunk."""
+
+    index: int = 0
+    delta: ChoiceDelta
+    finish_reason: FinishReason | None = None
+    logprobs: Any = None
+
+
+class ChatCompletionChunk(_Shape):
+    """A piece of a streamed answer."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: UntrustedUsage = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None

@@ -1,0 +1,60 @@
+"""Money at the face: ``Decimal`` or ``str`` in, ``Decimal`` out, integer nano-dollars between.
+
+A float is refused, because 0.1 + 0.2 is not 0.3 and a budget must be.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from trunkline.errors import ConfigurationError
+
+NANO_PER_USD = 1_000_000_000
+PICO_PER_USD = 1_000_000_000_000
+MAX_NANOUSD = 2**63 - 1  # what a 64-bit column holds: 9.2 billion dollars
+
+
+def nanousd(amount: Decimal | str | int, *, name: str = "usd") -> int:
+    """Read a dollar amount as integer nano-dollars.
+
+    Raises:
+        ConfigurationError: A float, a negative or non-finite amount, or one finer than a nano-dollar.
+    """
+    scaled = _decimal(amount, name) * NANO_PER_USD
+    if scaled != scaled.to_integral_value():
+        raise ConfigurationError(f"{name}={amount} is finer than a nano-dollar (9 decimals)")
+    if scaled > MAX_NANOUSD:
+        raise ConfigurationError(f"{name}={amount} is more than {MAX_NANOUSD // NANO_PER_USD} dollars")
+    return int(scaled)
+
+
+def pico_per_token(usd_per_m: Decimal | str | int, *, name: str) -> int:
+    """Read a price in dollars per million tokens as integer pico-dollars per token.
+
+    Raises:
+        ConfigurationError: As ``nanousd``; also for a price finer than a pico-dollar per token.
+    """
+    scaled = _decimal(usd_per_m, name) * (PICO_PER_USD // 1_000_000)
+    if scaled != scaled.to_integral_value():
+        raise ConfigurationError(f"{name}={usd_per_m} is finer than a pico-dollar per token (6 decimals)")
+    if scaled > PICO_PER_USD:
+        raise ConfigurationError(f"{name}={usd_per_m} is more than a dollar per token")
+    return int(scaled)
+
+
+def usd(nano: int) -> Decimal:
+    """Show nano-dollars as dollars, exactly and without trailing zeros."""
+    value = Decimal(nano).scaleb(-9).normalize()
+    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
+
+
+def _decimal(amount: object, name: str) -> Decimal:
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | str | int):
+        raise ConfigurationError(f'{name} is a {type(amount).__name__}; money is exact: write {name}="0.5"')
+    try:
+        value = Decimal(amount)
+    except InvalidOperation:
+        raise ConfigurationError(f'{name}={amount!r} is no amount; write {name}="0.5"') from None
+    if not value.is_finite() or value < 0:
+        raise ConfigurationError(f"{name}={amount} must be finite and not negative")
+    return value
