@@ -1,8 +1,8 @@
 """The one tree of errors: what went wrong, where, and what to do about it.
 
-Names and status codes are those of the OpenAI SDK where it has one. Refusals (nothing was sent) are told apart from
-failures (something was) by the mix-in ``Refused``. No error holds a request, a header map, a prompt or a key, and all
-of them survive pickle and copy.
+Names and status codes are those of the OpenAI SDK where it has one. Refusals (nothing was sent) are
+told apart from failures (something was) by the mix-in ``Refused``. No error holds a request, a
+header map, a prompt or a key, and all of them survive pickle and copy.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class APIError(TrunklineError):
         self,
         message: str,
         *,
-        type: str | None = None,  # noqa: A002  # OpenAI's name
+        type: str | None = None,  # OpenAI's name
         code: str | None = None,
         param: str | None = None,
         retry_after: float | None = None,
@@ -118,7 +118,9 @@ class APITimeoutError(APIConnectionError):
         partial: What a stream had delivered by then, else ``None``.
     """
 
-    def __init__(self, message: str, *, partial: ChatCompletion | None = None, **where: Any) -> None:
+    def __init__(
+        self, message: str, *, partial: ChatCompletion | None = None, **where: Any
+    ) -> None:
         super().__init__(message, **where)
         self.partial = partial
 
@@ -205,7 +207,7 @@ class InternalServerError(APIStatusError):
     status_code = 500
 
 
-class Refused(TrunklineError):
+class Refused(TrunklineError):  # noqa: N818  # a mix-in, named for the claim it makes
     """Mix-in: we said no before anything was sent, so nothing can have been billed."""
 
 

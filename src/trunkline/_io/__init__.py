@@ -1,1 +1,1 @@
-"""All input and output of a call: the IO protocol and its two objects; the only importer of httpx, httpcore, anyio."""
+"""All I/O of a call: the IO protocol and its objects; sole importer of httpx, httpcore, anyio."""

@@ -38,7 +38,7 @@ class ByteSource(Protocol):
     elapsed_extra_s: float
 
     async def read(self, *, idle_s: float | None = None) -> bytes:
-        """Return the next decoded bytes, ``b""`` at the end; ``idle_s`` replaces the read timeout for this read.
+        """Return the next decoded bytes, ``b""`` at the end; ``idle_s`` replaces the read timeout.
 
         Raises:
             APIConnectionError: Reset, early close, bad framing, bad gzip.
@@ -48,7 +48,7 @@ class ByteSource(Protocol):
         ...
 
     async def close(self) -> None:
-        """Release the connection: kept if the exchange ended cleanly, aborted otherwise. Never suspends for long."""
+        """Release the connection: kept after a clean end, aborted otherwise; never slow."""
         ...
 
     def abort(self) -> None:
@@ -60,14 +60,20 @@ class IO(Protocol):
     """The effects of the core."""
 
     async def open(
-        self, request: HttpRequest, *, timeout: Timeout, deadline: float | None, transport: Transport | None = None
+        self,
+        request: HttpRequest,
+        *,
+        timeout: Timeout,  # noqa: ASYNC109  # limits of the wire, kept by the IO object itself
+        deadline: float | None,
+        transport: Transport | None = None,
     ) -> ByteSource:
         """Send a request and wait for status and headers.
 
         Args:
             request: What to send.
             timeout: Limits of this attempt.
-            deadline: Instant on ``monotonic()`` that nothing of this exchange passes, ``None`` for none.
+            deadline: Instant on ``monotonic()`` that nothing of this exchange passes, ``None`` for
+                none.
             transport: Answers in place of a socket.
 
         Raises:
@@ -81,11 +87,11 @@ class IO(Protocol):
         ...
 
     async def call(self, fn: Callable[[], T]) -> T:
-        """Run one short synchronous step, e.g. one try of a store call, in line and without suspending."""
+        """Run one short synchronous step, e.g. one try of a store call, without suspending."""
         ...
 
     async def hop(self, fn: Callable[[], T]) -> T:
-        """Run a blocking function: in line under ``BlockingIO``, in a worker thread under ``AsyncIO``."""
+        """Run a blocking function: in line, or in a worker thread under ``AsyncIO``."""
         ...
 
     def now(self) -> float:

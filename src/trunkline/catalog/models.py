@@ -1,6 +1,7 @@
 """``Model``, ``Prices`` and ``Deployment``: what can be called and what it costs.
 
-Rates are integer pico-dollars per token (a price of $0.0375 per million tokens is 37 500), so that every cost is exact.
+Rates are integer pico-dollars per token (a price of $0.0375 per million tokens is 37 500), so that
+every cost is exact.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """What a model costs: the rates, the rates above input lengths, a fee per call, and where they come from.
+    """What a model costs: the rates, the rates above input lengths, a fee per call, and where they
+    come from.
 
     Attributes:
         base: Rates from the first token.
-        tiers: ``(above, rates)`` ascending: with more than ``above`` input tokens the whole call is at those rates.
+        tiers: ``(above, rates)`` ascending: with more than ``above`` input tokens the whole call is
+            at those rates.
         per_call_nanousd: Fee per call.
         version: Date or name of the table, logged with each decision.
     """
@@ -49,7 +52,9 @@ class Prices:
     def is_free(self) -> bool:
         """Whether every rate and fee is 0, as declared for local models."""
         rates = (self.base, *(r for _, r in self.tiers))
-        return self.per_call_nanousd == 0 and all(r.input == 0 and r.output == 0 and not r.cache_write and not r.reasoning for r in rates)
+        return self.per_call_nanousd == 0 and all(
+            r.input == 0 and r.output == 0 and not r.cache_write and not r.reasoning for r in rates
+        )
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -58,7 +63,8 @@ class Model:
 
     Args:
         id: ``"gpt-5-mini"`` or ``"provider/name"``.
-        input_usd_per_m: Dollars per million input tokens, as ``str``, ``int`` or ``Decimal``; 0 declares it free.
+        input_usd_per_m: Dollars per million input tokens, as ``str``, ``int`` or ``Decimal``; 0
+            declares it free.
         output_usd_per_m: The same for output; both or neither.
         cached_input_usd_per_m: For input read from the provider's cache.
         cache_write_usd_per_m: For input written to it.
@@ -70,7 +76,8 @@ class Model:
         quality: Prior quality in [0, 1], a weak belief that feedback overrules.
 
     Raises:
-        ConfigurationError: A float for money, half a price, a limit below 1, or a name no provider could take.
+        ConfigurationError: A float for money, half a price, a limit below 1, or a name no provider
+            could take.
     """
 
     id: str
@@ -83,7 +90,7 @@ class Model:
 
     def __init__(
         self,
-        id: str,  # noqa: A002  # the field's own name
+        id: str,  # the field's own name
         *,
         input_usd_per_m: Usd | None = None,
         output_usd_per_m: Usd | None = None,
@@ -104,7 +111,9 @@ class Model:
         if quality is not None and not 0 <= quality <= 1:
             raise ConfigurationError(f"Model({id!r}) quality={quality} must be in [0, 1]")
         if (input_usd_per_m is None) != (output_usd_per_m is None):
-            raise ConfigurationError(f"Model({id!r}) needs both input_usd_per_m and output_usd_per_m, or neither")
+            raise ConfigurationError(
+                f"Model({id!r}) needs both input_usd_per_m and output_usd_per_m, or neither"
+            )
         if input_usd_per_m is not None and output_usd_per_m is not None:
             prices = Prices(
                 base=Rates(
@@ -116,7 +125,12 @@ class Model:
                 )
             )
         values = {
-            "id": id, "prices": prices, "context": context, "max_output": max_output, "quality": quality, "auto": auto,
+            "id": id,
+            "prices": prices,
+            "context": context,
+            "max_output": max_output,
+            "quality": quality,
+            "auto": auto,
             "supports": None if supports is None else frozenset(supports),
         }
         for name, value in values.items():
@@ -125,7 +139,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Provider + model: what can be called. ``model.id`` is the provider's own name, without prefix."""
+    """Provider + model; ``model.id`` is the provider's own name, without prefix."""
 
     provider: str
     model: Model
@@ -140,11 +154,18 @@ _NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 
 def check_model_name(name: object) -> str:
-    """Return ``name`` if a provider could take it (failure-model X8), else raise ``ConfigurationError``."""
+    """Return ``name`` if a provider could take it (failure-model X8), else raise."""
     if not isinstance(name, str):
         raise ConfigurationError(f"model must be a string, not {type(name).__name__}")
-    if not 0 < len(name) <= 200 or not name[0].isalnum() or not _NAME_CHARS.issuperset(name) or ".." in name:
-        raise ConfigurationError(f"model {name[:60]!r} is not a model name (letters, digits and ._:/@- only, at most 200)")
+    if (
+        not 0 < len(name) <= 200
+        or not name[0].isalnum()
+        or not _NAME_CHARS.issuperset(name)
+        or ".." in name
+    ):
+        raise ConfigurationError(
+            f"model {name[:60]!r} is no model name (at most 200 letters, digits and ._:/@-)"
+        )
     return name
 
 

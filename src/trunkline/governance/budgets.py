@@ -1,4 +1,4 @@
-"""What a budget is and whether an offer fits it: pure rules, called by the ledger inside its transaction."""
+"""What a budget is and whether an offer fits it: pure rules, called inside the ledger."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Offer:
         model: The provider's model id.
         amount_nanousd: Worst case at ``output_cap``; ``None`` where no price is known.
         output_cap: Output tokens that the amount covers (per choice).
-        output_pico: Worst-case pico-dollars per unit of ``output_cap`` (rate x n), to price a lower cap.
+        output_pico: Worst-case pico-dollars per unit of ``output_cap`` (rate x n), to price a lower
+            cap.
         cap_is_callers: The caller gave the cap, so it may not be lowered.
         is_free: Declared to cost nothing; passes when a budget is spent.
         unpriced_allowed: ``unpriced="allow"``: hold 0, flagged, also under a budget.

@@ -1,7 +1,8 @@
 """The provider protocol, and the plain data that crosses it.
 
-A provider is four pure methods: a request becomes bytes, bytes become an answer, a decoder of chunks or an error. Who
-has no server answers through ``transport``, a generator that the I/O object drives.
+A provider is four pure methods: a request becomes bytes, bytes become an answer, a decoder of
+chunks or an error. Who has no server answers through ``transport``, a generator that the I/O object
+drives.
 """
 
 from __future__ import annotations
@@ -63,10 +64,12 @@ class Asked:
     """One call as a provider sees it.
 
     Attributes:
-        params: OpenAI's request fields, ``extra_body`` merged in; ``model`` is the deployment's, ``stream`` a bool.
+        params: OpenAI's request fields, ``extra_body`` merged in; ``model`` is the deployment's,
+            ``stream`` a bool.
         deployment: Whom to ask.
         output_cap: The output cap to send, where a budget set one and the caller did not.
-        drop_params: Whether what the provider cannot do is dropped (and reported) instead of refused.
+        drop_params: Whether what the provider cannot do is dropped (and reported) instead of
+            refused.
         headers: ``extra_headers``.
         query: ``extra_query``.
         created: UTC epoch seconds of the call.
@@ -117,10 +120,11 @@ class ProviderRequest:
 class Decoder(Protocol):
     """Turns the bytes of a stream into chunks, at whatever boundaries they come.
 
-    An error inside the stream is not raised by ``feed``, which would lose the chunks before it: it stands in ``error``,
-    and the stream raises it after those. ``usage`` holds the last believable usage, also where the caller did not ask
-    for the usage chunk. The chunk grammar is that of ``wire-formats`` 0.1: role first, ``index`` on every tool delta, id
-    and name once, one finish reason a choice, the usage chunk only when asked for.
+    An error inside the stream is not raised by ``feed``, which would lose the chunks before it: it
+    stands in ``error``, and the stream raises it after those. ``usage`` holds the last believable
+    usage, also where the caller did not ask for the usage chunk. The chunk grammar is that of
+    ``wire-formats`` 0.1: role first, ``index`` on every tool delta, id and name once, one finish
+    reason a choice, the usage chunk only when asked for.
     """
 
     usage: Usage | None
@@ -145,7 +149,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A step of a transport: time passes. Only ``real`` sleeps; otherwise the call's own clock is moved on."""
+    """A step of a transport: time passes; only ``real`` sleeps, else the call's own clock moves."""
 
     seconds: float
     real: bool = False
@@ -153,12 +157,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
-    """A step of a transport: run ``fn`` (sync, or async under AsyncRouter) and send its result back in."""
+    """A step of a transport: run ``fn`` and send its result back in."""
 
     fn: Callable[[], Any]
     is_async: bool = False
-
-
 
 
 class Provider(Protocol):

@@ -21,7 +21,8 @@ class Reservation:
         now: UTC epoch seconds.
         expires_at: End of the lease.
         owner: Who holds it: boot id, pid namespace, pid, start time.
-        blocks: ``router.budget()`` caps in scope: (block id, limit in nano-dollars), outermost first.
+        blocks: ``router.budget()`` caps in scope: (block id, limit in nano-dollars), outermost
+            first.
     """
 
     call_id: str
@@ -107,7 +108,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What a settle did; ``moved`` is false when the hold had already ended, and nothing was written."""
+    """What a settle did; ``moved`` is false when the hold had ended already: nothing was written."""
 
     moved: bool
     event_id: int = 0

@@ -1,1 +1,1 @@
-"""What crosses the face: OpenAI-shaped answers (pydantic) and our own records (frozen dataclasses)."""
+"""What crosses the face: OpenAI-shaped answers (pydantic), our own records (dataclasses)."""

@@ -1,14 +1,23 @@
 """OpenAI-shaped chat types; unknown fields are kept, so nothing a provider says is lost.
 
-Shapes: https://platform.openai.com/docs/api-reference/chat. Parse with ``model_validate_json(bytes)``, the fastest way
-in; ``usage`` is read apart from the rest, because a paid answer with a bad bill is still an answer.
+Shapes: https://platform.openai.com/docs/api-reference/chat. Parse with
+``model_validate_json(bytes)``, the fastest way in; ``usage`` is read apart from the rest, because a
+paid answer with a bad bill is still an answer.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, WrapValidator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WrapValidator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +81,9 @@ class Usage(_Shape):
     @property
     def reasoning_tokens(self) -> int:
         """Output tokens spent on reasoning."""
-        return (self.completion_tokens_details and self.completion_tokens_details.reasoning_tokens) or 0
+        return (
+            self.completion_tokens_details and self.completion_tokens_details.reasoning_tokens
+        ) or 0
 
 
 def _usage_or_none(value: Any, parse: Callable[[Any], Usage | None]) -> Usage | None:

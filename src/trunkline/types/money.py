@@ -18,13 +18,16 @@ def nanousd(amount: Decimal | str | int, *, name: str = "usd") -> int:
     """Read a dollar amount as integer nano-dollars.
 
     Raises:
-        ConfigurationError: A float, a negative or non-finite amount, or one finer than a nano-dollar.
+        ConfigurationError: A float, a negative or non-finite amount, or one finer than a
+            nano-dollar.
     """
     scaled = _decimal(amount, name) * NANO_PER_USD
     if scaled != scaled.to_integral_value():
         raise ConfigurationError(f"{name}={amount} is finer than a nano-dollar (9 decimals)")
     if scaled > MAX_NANOUSD:
-        raise ConfigurationError(f"{name}={amount} is more than {MAX_NANOUSD // NANO_PER_USD} dollars")
+        raise ConfigurationError(
+            f"{name}={amount} is more than {MAX_NANOUSD // NANO_PER_USD} dollars"
+        )
     return int(scaled)
 
 
@@ -36,7 +39,9 @@ def pico_per_token(usd_per_m: Decimal | str | int, *, name: str) -> int:
     """
     scaled = _decimal(usd_per_m, name) * (PICO_PER_USD // 1_000_000)
     if scaled != scaled.to_integral_value():
-        raise ConfigurationError(f"{name}={usd_per_m} is finer than a pico-dollar per token (6 decimals)")
+        raise ConfigurationError(
+            f"{name}={usd_per_m} is finer than a pico-dollar per token (6 decimals)"
+        )
     if scaled > PICO_PER_USD:
         raise ConfigurationError(f"{name}={usd_per_m} is more than a dollar per token")
     return int(scaled)
@@ -50,7 +55,9 @@ def usd(nano: int) -> Decimal:
 
 def _decimal(amount: object, name: str) -> Decimal:
     if isinstance(amount, bool) or not isinstance(amount, Decimal | str | int):
-        raise ConfigurationError(f'{name} is a {type(amount).__name__}; money is exact: write {name}="0.5"')
+        raise ConfigurationError(
+            f'{name} is a {type(amount).__name__}; money is exact: write {name}="0.5"'
+        )
     try:
         value = Decimal(amount)
     except InvalidOperation:

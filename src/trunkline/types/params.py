@@ -62,5 +62,9 @@ class ChatParams(TypedDict, total=False):
 TRANSPORT_PARAMS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "route"})
 """What steers the call and is no part of the request's own fields."""
 
-CHAT_PARAMS = frozenset(ChatParams.__annotations__) - TRANSPORT_PARAMS | {"model", "messages", "stream"}
+CHAT_PARAMS = frozenset(ChatParams.__annotations__) - TRANSPORT_PARAMS | {
+    "model",
+    "messages",
+    "stream",
+}
 """The request's own fields, all of OpenAI's."""

@@ -1,6 +1,7 @@
 """Our records: what was asked of routing, what it decided, what happened.
 
-Plain frozen data. Amounts shown are ``Decimal`` dollars; times are seconds; instants are UTC epoch seconds.
+Plain frozen data. Amounts shown are ``Decimal`` dollars; times are seconds; instants are UTC epoch
+seconds.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """What to want: U = quality·q - cost·c/cost_ref - latency·l/latency_ref, within the hard limits.
+    """What to want: U = quality·q - cost·c/cost_ref - latency·l/latency_ref, within hard limits.
 
     Attributes:
         quality: Weight of predicted quality, dimensionless.
         cost: Weight of predicted cost in units of ``cost_ref_usd``.
         latency: Weight of predicted latency in units of ``latency_ref_s``.
-        cost_ref_usd: The cost that counts as 1; default the dearest arm's price of 500 + 300 tokens, then frozen.
+        cost_ref_usd: The cost that counts as 1; default the dearest arm's price of 500 + 300
+            tokens, then frozen.
         latency_ref_s: The latency that counts as 1; default 10.
         min_quality: Candidates predicted below this are ruled out.
         max_cost_usd: Candidates predicted above this are ruled out.
@@ -46,7 +48,9 @@ class Objective:
         for name in ("quality", "cost", "latency", "latency_ref_s", "min_quality", "max_latency_s"):
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and value >= 0):
-                raise ConfigurationError(f"Objective {name}={value!r} must be a finite number, 0 or more")
+                raise ConfigurationError(
+                    f"Objective {name}={value!r} must be a finite number, 0 or more"
+                )
         for name in ("cost_ref_usd", "max_cost_usd"):
             if (amount := getattr(self, name)) is not None and nanousd(amount, name=name) == 0:
                 raise ConfigurationError(f"Objective {name} must be above 0")
@@ -73,7 +77,7 @@ class RouteOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What was expected of one candidate; the ranges are 90 % intervals where the learner has one."""
+    """What was expected of one candidate; ranges are 90 % intervals."""
 
     cost_usd: Decimal | None = None
     cost_low_usd: Decimal | None = None
@@ -105,7 +109,8 @@ class Attempt:
     """One exchange with one deployment.
 
     Attributes:
-        state: ``"settled"``, ``"voided"`` (unbilled) or ``"estimated"`` (outcome unknown, charged by rule).
+        state: ``"settled"``, ``"voided"`` (unbilled) or ``"estimated"`` (outcome unknown, charged
+            by rule).
         error: Name of the error's class, ``None`` for success.
     """
 
@@ -153,7 +158,9 @@ class Decision:
     objective: Objective
     eps: float = 0.0
     at: float | None = None
-    terms: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, "Mapping[str, float]"])
+    terms: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict[str, "Mapping[str, float]"]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +170,8 @@ class Routing:
     Attributes:
         id: The ledger's call id, the decision's id.
         propensity: Probability with which this model was chosen, after masking, in (0, 1].
-        estimated: Whether the cost is a rule's figure because the provider's usage is missing or not believable.
+        estimated: Whether the cost is a rule's figure because the provider's usage is missing or
+            not believable.
         hold_usd: Worst case set aside before the call.
         adjusted: What was changed in the request for this provider or budget, in words.
     """

@@ -1,0 +1,1 @@
+"""trunkline: an in-process LLM router."""
