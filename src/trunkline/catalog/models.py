@@ -32,8 +32,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """What a model costs: the rates, the rates above input lengths, a fee per call, and where they
-    come from.
+    """What a model costs: rates, rates above input lengths, a fee per call, and their source.
 
     Attributes:
         base: Rates from the first token.

@@ -108,7 +108,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What a settle did; ``moved`` is false when the hold had ended already: nothing was written."""
+    """What a settle did; ``moved`` is false when the hold had ended already."""
 
     moved: bool
     event_id: int = 0
