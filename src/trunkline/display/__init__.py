@@ -1,1 +1,1 @@
-"""Plain rows to escaped HTML and text; knows nothing of ours."""
+"""How plain rows look in a terminal and in a notebook; knows nothing of our records."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trunkline.errors import ConfigurationError
 
+from .cards import decision_html, decision_line, decision_text, routing_html, routing_line
 from .money import nanousd
 
 if TYPE_CHECKING:
@@ -162,6 +163,16 @@ class Decision:
         default_factory=dict[str, "Mapping[str, float]"]
     )
 
+    def to_text(self) -> str:
+        """Return the decision card for a terminal: why this one, and what was against the rest."""
+        return decision_text(self)
+
+    def __repr__(self) -> str:
+        return decision_line(self)
+
+    def _repr_html_(self) -> str:
+        return decision_html(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
@@ -190,6 +201,12 @@ class Routing:
     adjusted: tuple[str, ...] = ()
     team: str | None = None
     user: str | None = None
+
+    def __repr__(self) -> str:
+        return routing_line(self)
+
+    def _repr_html_(self) -> str:
+        return routing_html(self)
 
 
 def _is_number(value: object) -> bool:

@@ -1,0 +1,75 @@
+"""Rows of the books as users see them: a budget's state, one attempt's use.
+
+Plain frozen data, amounts in ``Decimal`` dollars, instants in UTC epoch seconds. What a budget
+means is decided in ``governance``, how it is counted in ``storage``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .cards import budget_html, budget_line, usage_line
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetStatus:
+    """One budget in its running period.
+
+    Attributes:
+        scope: What it covers, with the id filled in where the rule says ``*``.
+        per: ``"day"``, ``"week"``, ``"month"`` or ``"total"``.
+        limit: In USD, like the three figures below.
+        spent: Settled so far.
+        held: Set aside for calls under way.
+        left: What a new call may hold: ``limit - spent - held``, never below 0.
+        resets_at: Start of the next period, ``None`` for a total.
+        on_exceeded: ``"fit"``, ``"refuse"`` or ``"free"``.
+    """
+
+    scope: str
+    per: str
+    limit: Decimal
+    spent: Decimal
+    held: Decimal
+    left: Decimal
+    resets_at: float | None = None
+    on_exceeded: str = "fit"
+
+    def __repr__(self) -> str:
+        return budget_line(self)
+
+    def _repr_html_(self) -> str:
+        return budget_html(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRecord:
+    """One attempt as the books have it.
+
+    Attributes:
+        tokens_used: Prompt and completion tokens together.
+        timestamp: When it was settled.
+        routing_id: The call it belongs to; ``explain`` tells the rest.
+        state: ``"settled"``, ``"voided"`` or ``"estimated"``.
+    """
+
+    team_id: str | None
+    user_id: str | None
+    provider: str
+    model: str
+    tokens_used: int
+    cost_usd: Decimal
+    duration_ms: float
+    timestamp: float
+    routing_id: str
+    attempt: int = 1
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    state: str = "settled"
+
+    def __repr__(self) -> str:
+        return usage_line(self)
