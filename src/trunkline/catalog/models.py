@@ -21,13 +21,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Pico-dollars per token; ``None`` means "as the plain rate of its side"."""
+    """Pico-dollars per token; ``None`` means "as the plain rate of its side".
+
+    ``cache_write_1h`` is for writes kept an hour instead of minutes, and falls back to
+    ``cache_write``.
+    """
 
     input: int
     output: int
     cached_input: int | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
     reasoning: int | None = None
+    audio_input: int | None = None
+    audio_output: int | None = None
+
+    @property
+    def dearest_input(self) -> int:
+        """The most an input token of text can cost."""
+        return max(
+            self.input, self.cached_input or 0, self.cache_write or 0, self.cache_write_1h or 0
+        )
+
+    @property
+    def dearest_output(self) -> int:
+        """The most an output token of text can cost."""
+        return max(self.output, self.reasoning or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +71,11 @@ class Prices:
         """Whether every rate and fee is 0, as declared for local models."""
         rates = (self.base, *(r for _, r in self.tiers))
         return self.per_call_nanousd == 0 and all(
-            r.input == 0 and r.output == 0 and not r.cache_write and not r.reasoning for r in rates
+            r.dearest_input == 0
+            and r.dearest_output == 0
+            and not r.audio_input
+            and not r.audio_output
+            for r in rates
         )
 
 

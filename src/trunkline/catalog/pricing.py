@@ -1,0 +1,141 @@
+"""What a call costs, and the most it can cost: sums in pico-dollars, rounded up once.
+
+Decides amounts from usage and prices. Does not decide which prices apply (``table``, ``resolve``)
+nor what is charged when an answer is cut (the ledger's callers do, with ``received_floor``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trunkline.types.chat import Usage
+
+    from .models import Prices, Rates
+
+PICO_PER_NANO = 1_000
+STALE_AFTER_DAYS = 90
+
+
+def cost_nanousd(usage: Usage, prices: Prices) -> int:
+    """Price what was used.
+
+    Parts that contradict their sum (more cached tokens than prompt tokens) are cut to it, so that a
+    bad report can never make a call cheaper than free.
+
+    Args:
+        usage: Cached and cache-write tokens are inside ``prompt_tokens``, reasoning tokens inside
+            ``completion_tokens``.
+        prices: Above a tier's input length the whole call is at the tier's rates.
+
+    Returns:
+        Nano-dollars, rounded up once, the fee per call included.
+    """
+    rates = _rates_at(prices, usage.prompt_tokens)
+    return _nano(_input_pico(usage, rates) + _output_pico(usage, rates)) + prices.per_call_nanousd
+
+
+def worst_case(prices: Prices, input_bytes: int, output_cap: int, n: int = 1) -> tuple[int, int]:
+    """Bound the cost of a call of text: no honest bill is above it (failure-model M3).
+
+    A token is at least a byte, so every usage with at most ``input_bytes`` prompt tokens and
+    ``output_cap * n`` completion tokens costs at most this, whatever was cached, written to the
+    cache or spent on reasoning, and whichever tier it reached.
+
+    Args:
+        prices: Of the deployment.
+        input_bytes: From ``tokens.input_bound_bytes``.
+        output_cap: Output tokens per choice.
+        n: Choices.
+
+    Returns:
+        The bound in nano-dollars, and its pico-dollars per unit of ``output_cap``, to price a lower
+        cap.
+    """
+    reachable = [
+        prices.base,
+        *(rates for above, rates in prices.tiers if input_bytes > above),
+    ]
+    input_rate = max(rates.dearest_input for rates in reachable)
+    output_pico = max(rates.dearest_output for rates in reachable) * n
+    amount = _nano(input_bytes * input_rate + output_cap * output_pico)
+    return amount + prices.per_call_nanousd, output_pico
+
+
+def received_floor(prices: Prices, input_tokens: int, output_tokens: int) -> int:
+    """Price a call that ended without usage: its input and what had come of its output (M6).
+
+    Args:
+        prices: Of the deployment.
+        input_tokens: The input bound in bytes where the floor must be one, else an estimate.
+        output_tokens: Received so far, over all choices.
+
+    Returns:
+        Nano-dollars, at the dearest rates the call could have met; at most the hold when given the
+        hold's own input bytes.
+    """
+    return worst_case(prices, input_tokens, output_tokens)[0]
+
+
+def is_stale(dated: str, now: float) -> bool:
+    """Tell whether a price table of ``dated`` (ISO date) is too old at ``now`` (epoch seconds)."""
+    age = datetime.fromtimestamp(now, UTC).date() - date.fromisoformat(dated)
+    return age.days > STALE_AFTER_DAYS
+
+
+def _rates_at(prices: Prices, input_tokens: int) -> Rates:
+    reached = prices.base
+    for above, rates in prices.tiers:
+        if input_tokens > above:
+            reached = rates
+    return reached
+
+
+def _input_pico(usage: Usage, rates: Rates) -> int:
+    rest = usage.prompt_tokens
+    cached = min(usage.cached_tokens, rest)
+    rest -= cached
+    written = min(usage.cache_write_tokens, rest)
+    rest -= written
+    written_1h = min(_long_writes(usage), written)
+    audio = min(_audio(usage.prompt_tokens_details), rest)
+    write_rate = _or(rates.cache_write, rates.input)
+    return (
+        cached * _or(rates.cached_input, rates.input)
+        + (written - written_1h) * write_rate
+        + written_1h * _or(rates.cache_write_1h, write_rate)
+        + audio * _or(rates.audio_input, rates.input)
+        + (rest - audio) * rates.input
+    )
+
+
+def _output_pico(usage: Usage, rates: Rates) -> int:
+    rest = usage.completion_tokens
+    reasoning = min(usage.reasoning_tokens, rest)
+    rest -= reasoning
+    audio = min(_audio(usage.completion_tokens_details), rest)
+    return (
+        reasoning * _or(rates.reasoning, rates.output)
+        + audio * _or(rates.audio_output, rates.output)
+        + (rest - audio) * rates.output
+    )
+
+
+def _long_writes(usage: Usage) -> int:
+    # No field of OpenAI's: providers whose caches have two lifetimes report it as an extra one.
+    tokens: object = getattr(usage.prompt_tokens_details, "cache_write_1h_tokens", None)
+    return tokens if type(tokens) is int and tokens > 0 else 0
+
+
+def _audio(details: object) -> int:
+    tokens: int | None = getattr(details, "audio_tokens", None)
+    return tokens or 0
+
+
+def _or(rate: int | None, plain: int) -> int:
+    return plain if rate is None else rate
+
+
+def _nano(pico: int) -> int:
+    return -(-pico // PICO_PER_NANO)

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trunkline.catalog.models import Model, Prices, Rates
+from trunkline.catalog.pricing import cost_nanousd, is_stale, received_floor, worst_case
+from trunkline.types.chat import CompletionTokensDetails, PromptTokensDetails, Usage
+
+PLAIN = Prices(base=Rates(input=150_000, output=600_000))
+
+
+def usage(prompt: int, completion: int, **parts: int) -> Usage:
+    inputs = {k: v for k, v in parts.items() if k.startswith("cache")}
+    outputs = {k: v for k, v in parts.items() if k.startswith("reasoning")}
+    if "audio_in" in parts:
+        inputs["audio_tokens"] = parts["audio_in"]
+    if "audio_out" in parts:
+        outputs["audio_tokens"] = parts["audio_out"]
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=prompt + completion,
+        prompt_tokens_details=PromptTokensDetails(**inputs) if inputs else None,
+        completion_tokens_details=CompletionTokensDetails(**outputs) if outputs else None,
+    )
+
+
+def test_a_token_at_fifteen_cents_a_million_costs_150_nanodollars() -> None:
+    assert cost_nanousd(usage(1, 0), PLAIN) == 150
+
+
+def test_the_sum_is_rounded_up_once() -> None:
+    # 1 x 37,500 + 1 x 150,000 pico = 187.5 nano; rounding each part up would give 188 + more.
+    prices = Prices(base=Rates(input=37_500, output=150_400))
+
+    assert cost_nanousd(usage(1, 1), prices) == 188
+
+
+def test_no_tokens_cost_nothing_but_the_fee() -> None:
+    assert cost_nanousd(usage(0, 0), Prices(base=PLAIN.base, per_call_nanousd=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({}, 100 * 100 + 10 * 400),
+        ({"cached_tokens": 40}, 60 * 100 + 40 * 10 + 10 * 400),
+        ({"cache_write_tokens": 40}, 60 * 100 + 40 * 125 + 10 * 400),
+        (
+            {"cached_tokens": 30, "cache_write_tokens": 20},
+            50 * 100 + 30 * 10 + 20 * 125 + 10 * 400,
+        ),
+        (
+            {"cache_write_tokens": 40, "cache_write_1h_tokens": 30},
+            60 * 100 + 10 * 125 + 30 * 200 + 10 * 400,
+        ),
+        ({"reasoning_tokens": 4}, 100 * 100 + 6 * 400 + 4 * 500),
+        ({"audio_in": 25, "audio_out": 5}, 75 * 100 + 25 * 700 + 5 * 400 + 5 * 900),
+    ],
+)
+def test_each_part_is_charged_at_its_own_rate(parts: dict[str, int], expected: int) -> None:
+    prices = Prices(
+        base=Rates(
+            input=100_000,
+            output=400_000,
+            cached_input=10_000,
+            cache_write=125_000,
+            cache_write_1h=200_000,
+            reasoning=500_000,
+            audio_input=700_000,
+            audio_output=900_000,
+        )
+    )
+
+    assert cost_nanousd(usage(100, 10, **parts), prices) == expected
+
+
+def test_parts_without_a_rate_cost_what_their_side_costs() -> None:
+    parts = usage(100, 10, cached_tokens=10, cache_write_tokens=10, reasoning_tokens=5)
+
+    assert cost_nanousd(parts, PLAIN) == cost_nanousd(usage(100, 10), PLAIN)
+
+
+def test_long_writes_cost_as_short_ones_where_only_those_have_a_rate() -> None:
+    prices = Prices(base=Rates(input=100_000, output=0, cache_write=125_000))
+    written = usage(10, 0, cache_write_tokens=10, cache_write_1h_tokens=4)
+
+    assert cost_nanousd(written, prices) == 10 * 125
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"), [(200_000, 200_000 * 1_000 + 3_000), (200_001, 200_001 * 2_000 + 4_000)]
+)
+def test_a_tier_switches_the_whole_call(prompt: int, expected: int) -> None:
+    prices = Prices(
+        base=Rates(input=1_000_000, output=3_000_000),
+        tiers=((200_000, Rates(input=2_000_000, output=4_000_000)),),
+    )
+
+    assert cost_nanousd(usage(prompt, 1), prices) == expected
+
+
+def test_parts_above_their_sum_never_make_a_call_cheaper_than_the_cheapest_rate() -> None:
+    prices = Prices(base=Rates(input=100_000, output=400_000, cached_input=10_000))
+
+    assert cost_nanousd(usage(10, 5, cached_tokens=1_000, reasoning_tokens=99), prices) == (
+        10 * 10 + 5 * 400
+    )
+
+
+@pytest.mark.parametrize("claimed", [True, -5, 2.0, "7", None])
+def test_an_unbelievable_extra_field_is_not_priced(claimed: object) -> None:
+    details = PromptTokensDetails.model_validate(
+        {"cache_write_tokens": 4, "cache_write_1h_tokens": claimed}
+    )
+    plain = Usage(
+        prompt_tokens=4, completion_tokens=0, total_tokens=4, prompt_tokens_details=details
+    )
+    prices = Prices(base=Rates(input=100_000, output=0, cache_write=125_000, cache_write_1h=1))
+
+    assert cost_nanousd(plain, prices) == 500
+
+
+def test_worst_case_by_hand() -> None:
+    prices = Prices(
+        base=Rates(input=100_000, output=400_000, cache_write=125_000, reasoning=500_000),
+        tiers=((1_000, Rates(input=300_000, output=450_000)),),
+        per_call_nanousd=9,
+    )
+
+    assert worst_case(prices, 1_000, 50, 2) == (1_000 * 125 + 50 * 2 * 500 + 9, 1_000_000)
+    assert worst_case(prices, 1_001, 50) == (1_001 * 300 + 50 * 500 + 9, 500_000)
+
+
+def test_a_free_model_is_bounded_by_nothing() -> None:
+    free = Model("llama3.2:3b", input_usd_per_m=0, output_usd_per_m=0).prices
+    assert free is not None
+
+    assert free.is_free
+    assert worst_case(free, 10**6, 10**6, 4) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        Rates(input=0, output=0, cache_write_1h=1),
+        Rates(input=0, output=0, audio_input=1),
+        Rates(input=0, output=0, audio_output=1),
+        Rates(input=0, output=0, reasoning=1),
+        Rates(input=0, output=0, cached_input=1),
+    ],
+)
+def test_a_model_with_any_rate_is_not_free(rates: Rates) -> None:
+    assert not Prices(base=rates).is_free
+
+
+def test_received_floor_charges_the_input_bound_and_what_was_received() -> None:
+    prices = Prices(base=Rates(input=100_000, output=400_000, cache_write=125_000))
+
+    assert received_floor(prices, 1_000, 7) == 1_000 * 125 + 7 * 400
+
+
+@pytest.mark.parametrize(("days", "stale"), [(0, False), (90, False), (91, True), (-3, False)])
+def test_M9_a_table_is_stale_after_ninety_days(days: int, stale: bool) -> None:
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp() + days * 86_400
+
+    assert is_stale("2026-11-23", now) is stale
+
+
+rate = st.integers(0, 10**9)
+rates = st.builds(
+    Rates,
+    input=rate,
+    output=rate,
+    cached_input=st.none() | rate,
+    cache_write=st.none() | rate,
+    cache_write_1h=st.none() | rate,
+    reasoning=st.none() | rate,
+)
+prices = st.builds(
+    Prices,
+    base=rates,
+    tiers=st.lists(
+        st.tuples(st.integers(0, 2_000), rates), max_size=3, unique_by=lambda t: t[0]
+    ).map(lambda tiers: tuple(sorted(tiers, key=lambda t: t[0]))),
+    per_call_nanousd=st.integers(0, 10**9),
+)
+tokens = st.integers(0, 3_000)
+
+
+@given(prices=prices, bound=tokens, cap=tokens, n=st.integers(1, 4), data=st.data())
+def test_M3_no_usage_within_the_bounds_costs_more_than_the_worst_case(
+    prices: Prices, bound: int, cap: int, n: int, data: st.DataObject
+) -> None:
+    used = usage(
+        data.draw(st.integers(0, bound)),
+        data.draw(st.integers(0, cap * n)),
+        cached_tokens=data.draw(tokens),
+        cache_write_tokens=data.draw(tokens),
+        cache_write_1h_tokens=data.draw(tokens),
+        reasoning_tokens=data.draw(tokens),
+    )
+
+    amount, output_pico = worst_case(prices, bound, cap, n)
+
+    assert 0 <= cost_nanousd(used, prices) <= amount
+    lower = data.draw(st.integers(0, cap))
+    freed = (cap - lower) * output_pico // 1_000
+    assert worst_case(prices, bound, lower, n)[0] <= amount - freed
+
+
+@given(prices=prices, bound=tokens, cap=tokens, received=tokens)
+def test_M6_the_floor_of_what_was_received_is_within_the_hold(
+    prices: Prices, bound: int, cap: int, received: int
+) -> None:
+    floor = received_floor(prices, bound, min(received, cap))
+
+    assert floor <= worst_case(prices, bound, cap)[0]
