@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
@@ -133,17 +134,19 @@ def _columns_of(records: Iterable[object]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _csv_cell(value: Any) -> str:
-    # repr of a float reads back as the same float; plain() rounds, for people.
-    return repr(value) if isinstance(value, float) else plain(value)
+def _csv_cell(value: Any) -> object:
+    # Exact, where plain() rounds and clips for people; csv writes a float so that it reads back.
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return plain(value) if isinstance(value, Decimal) else _json(value)
 
 
-def _json(row: dict[str, Any]) -> str:
-    return to_json(row, inf_nan_mode="null", fallback=_jsonable).decode()
+def _json(value: Any) -> str:
+    return to_json(value, inf_nan_mode="null", fallback=_jsonable).decode()
 
 
 def _jsonable(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else str(value)
+    return dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else str(value)
 
 
 def _written(text: str, path: str | os.PathLike[str] | None) -> str:

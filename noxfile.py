@@ -1,0 +1,134 @@
+"""The gates: what must pass before a change lands, and how to run each alone.
+
+``nox`` runs what CI runs; ``nox -l`` lists all. A fresh machine needs ``pip install nox`` and
+nothing else. Tests run against the built wheel with the interpreter that runs nox;
+``tests_all`` adds the other interpreters that are installed and skips the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nox
+
+# A gate must not fetch interpreters behind the developer's back.
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["lint", "types", "imports", "tests", "package", "budget"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+CONSTRAINTS = "constraints.txt"
+WORKERS = ("-n", "2")  # CI has two cores
+COMPILE = (
+    "uv pip compile --all-extras --group test --group lint --universal --no-header --no-annotate"
+    f" --no-emit-index-url --no-emit-find-links --quiet pyproject.toml -o {CONSTRAINTS}"
+)
+
+
+def group(*names: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, *names))
+
+
+def install(session: nox.Session, *what: str) -> None:
+    session.install("-c", CONSTRAINTS, *what)
+
+
+def run_tests(session: nox.Session) -> None:
+    # Chosen tests are for a quick look; the coverage gate is for the whole suite.
+    chosen = session.posargs
+    coverage = () if chosen else ("--cov", "--cov-report=term:skip-covered")
+    session.run("pytest", *(chosen or WORKERS), *coverage)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    install(session, "ruff")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright, the typing examples with both."""
+    install(session, ".[cli]", *group("test", "lint"))
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "tests/typing_examples")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check that imports point down."""
+    install(session, ".[cli]", *group("lint"))
+    session.run("lint-imports")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests on the installed wheel, with coverage; arguments choose tests."""
+    install(session, ".[cli]", *group("test"))
+    run_tests(session)
+
+
+@nox.session(python=["3.12", "3.13", "3.14"])
+def tests_all(session: nox.Session) -> None:
+    """Run the tests on every further interpreter that is installed."""
+    install(session, ".[cli]", *group("test"))
+    session.run("pytest", *WORKERS, *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the oldest versions that pyproject.toml admits."""
+    session.install("uv")
+    python = str(Path(session.bin) / "python")
+    where = ("--python", python, "--resolution", "lowest-direct")
+    session.run("uv", "pip", "install", *where, ".[cli]", *group("test"))
+    session.run("pytest", *WORKERS, *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build, check what is in the wheel, install it alone in a clean environment and import it."""
+    install(session, "build", "virtualenv")
+    out = session.create_tmp()
+    session.run("python", "-m", "build", "--outdir", out)
+    session.run("python", "tools/check_wheel.py", out)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run every example and every Python block of the README."""
+    install(session, ".[cli]", *group("test"))
+    session.run("pytest", "tests/test_examples.py", *session.posargs)
+
+
+@nox.session
+def budget(session: nox.Session) -> None:
+    """Hold the import to its budget: CPU beside ``import httpx``."""
+    install(session, ".")
+    session.run("python", "benchmarks/import_time.py", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run the long campaigns in full; CI runs a tenth of them."""
+    install(session, ".[cli]", *group("test"))
+    session.run("pytest", "-m", "soak", *session.posargs, env={"TRUNKLINE_SOAK": "1"})
+
+
+@nox.session
+def prices(session: nox.Session) -> None:
+    """Rebuild the price table from genai-prices (for maintainers)."""
+    install(session, ".", *group("prices"))
+    session.run("python", "tools/prices.py", *session.posargs)
+
+
+@nox.session
+def constraints(session: nox.Session) -> None:
+    """Resolve constraints.txt anew: names and versions, no address."""
+    session.install("uv")
+    session.run(*COMPILE.split(), *session.posargs)
