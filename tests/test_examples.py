@@ -32,7 +32,7 @@ def test_example_runs_and_says_something(script: Path, tmp_path: Path) -> None:
     assert done.stdout.strip()
 
 
-@pytest.mark.parametrize("block", find_examples(str(ROOT / "README.md")), ids=str)
+@pytest.mark.parametrize("block", list(find_examples(str(ROOT / "README.md"))), ids=str)
 def test_readme_block_runs(
     block: CodeExample,
     eval_example: EvalExample,
