@@ -17,9 +17,9 @@ HEAVY_FOR_IMPORT = {"numpy", "httpx", "httpcore", "anyio", "asyncio", "tenacity"
 HEAVY_FOR_ROUTER = {"numpy", "httpx", "httpcore", "tenacity", "ssl"}
 
 PROBE = """
-import json, sys
+import _thread, json, sys
 seen = {"sockets": [], "threads": [], "processes": [], "opened": []}
-kinds = {"socket.": "sockets", "_thread.start": "threads", "subprocess.": "processes"}
+kinds = {"socket.": "sockets", "subprocess.": "processes", "os.fork": "processes"}
 
 def watch(event, args):
     for start, kind in kinds.items():
@@ -28,7 +28,13 @@ def watch(event, args):
     if event == "open" and isinstance(args[0], str):
         seen["opened"].append(args[0])
 
+def counted(start):
+    return lambda *args, **kwargs: seen["threads"].append("thread") or start(*args, **kwargs)
+
 sys.addaudithook(watch)
+for name in ("start_new_thread", "start_joinable_thread"):  # no audit event before Python 3.12
+    if hasattr(_thread, name):
+        setattr(_thread, name, counted(getattr(_thread, name)))
 exec(sys.argv[1])
 seen["modules"] = sorted({name.partition(".")[0] for name in sys.modules})
 seen["homes"] = [sys.prefix, sys.base_prefix, *filter(None, sys.path)]
