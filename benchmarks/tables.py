@@ -1,0 +1,111 @@
+"""Read the routing tables and turn a row into what a provider would have reported.
+
+Shared by the benchmarks; decides nothing about routing.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from trunkline.catalog.models import Model
+
+_FIELD_LIMIT = 10_000_000
+LAMBDAS = (0.0, 0.2, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Every prompt answered by every model.
+
+    Attributes:
+        models: Priced models, in the table's order.
+        prompts: One per row.
+        quality: Shape (rows, models), in [0, 1].
+        cost_usd: Shape (rows, models).
+    """
+
+    models: tuple[Model, ...]
+    prompts: tuple[str, ...]
+    quality: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+    cost_usd: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+    @property
+    def cost_ref_usd(self) -> float:
+        """The dearest model's mean cost over all rows."""
+        return float(self.cost_usd.mean(axis=0).max())
+
+    def rewards(self, weight: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """Return quality - weight·cost / cost_ref, shape (rows, models)."""
+        return self.quality - weight * self.cost_usd / self.cost_ref_usd
+
+    def order(self, seed: int, n: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Return the first ``n`` rows of the seed's order."""
+        return np.random.default_rng(seed).permutation(len(self.prompts))[:n]
+
+
+def folder() -> Path:
+    """Return where the tables lie."""
+    return Path(os.environ.get("TRUNKLINE_SHARED", "../shared")) / "routing-data"
+
+
+def load(name: str) -> Table:
+    """Read ``<name>.csv.gz`` and its prices."""
+    csv.field_size_limit(_FIELD_LIMIT)
+    prices = json.loads((folder() / f"{name}.models.json").read_text(encoding="utf-8"))["models"]
+    with gzip.open(folder() / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    ids = [key.removeprefix("quality:") for key in rows[0] if key.startswith("quality:")]
+    return Table(
+        models=tuple(
+            Model(
+                id,
+                input_usd_per_m=str(Decimal(str(prices[id]["price_in_per_m"]))),
+                output_usd_per_m=str(Decimal(str(prices[id]["price_out_per_m"]))),
+            )
+            for id in ids
+        ),
+        prompts=tuple(row["prompt"] for row in rows),
+        quality=np.array([[float(row[f"quality:{id}"]) for id in ids] for row in rows]),
+        cost_usd=np.array([[float(row[f"cost:{id}"]) for id in ids] for row in rows]),
+    )
+
+
+def usage(prompt: str, model: Model, cost_usd: float) -> tuple[int, int]:
+    """Return (input, output) tokens that cost ``cost_usd`` at the model's prices.
+
+    Input is a quarter of the characters; output is solved, rounded, at least 1.
+    """
+    assert model.prices is not None
+    rates = model.prices.base
+    tokens_in = max(1, len(prompt) // 4)
+    tokens_out = round((cost_usd * 1e12 - tokens_in * rates.input) / rates.output)
+    return tokens_in, max(1, tokens_out)
+
+
+def mean_curve_area(costs: list[float], values: list[float]) -> float:
+    """Return AIQ: mean height of the non-decreasing convex hull over the cost range."""
+    points = sorted(zip(costs, values, strict=True))
+    hull: list[tuple[float, float]] = []
+    for point in points:
+        while len(hull) >= 2 and _left_of(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    peak = max(range(len(hull)), key=lambda i: hull[i][1])
+    hull = [*hull[: peak + 1], (hull[-1][0], hull[peak][1])]
+    width = hull[-1][0] - hull[0][0]
+    if width <= 0:
+        return hull[0][1]
+    area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(hull[:-1], hull[1:], strict=True))
+    return area / width
+
+
+def _left_of(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) >= 0

@@ -1,0 +1,135 @@
+"""The posterior of one head: a ridge per arm, shrunk to a ridge they share.
+
+Decides what is predicted from what was seen. Does not decide which rows are learned (``state``),
+nor what a prediction is used for (``predictions``).
+
+What is kept are exact sums; everything else is recomputed from them. Letters: x (d,) context, y
+target, w weight, r = ``reg``, rho = how far the shared ridge may move, m_a prior mean of arm a,
+b'_a = b_a - (m_a / 4) A_a[:, 0] (the targets less their prior mean, through the bias column).
+
+    A_a = sum w x x',  b_a = sum w y x          kept
+    C_a = (A_a + r I)^-1                        per arm, when its sums moved
+    S = (r / rho) I + sum_a (r I - r² C_a),  h = sum_a r C_a b'_a,  mu_0 = S^-1 h
+    mean m_a + x'C_a b'_a + r x'C_a mu_0,  variance x'C_a x + r² x'C_a S^-1 C_a x
+
+which is the joint ridge over [shared, arm 1, arm 2, …] with its arm blocks eliminated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .features import BIAS, D
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+
+_EYE = np.eye(D)
+
+
+class Head:
+    """Sums and posterior of ``outputs`` targets that share their rows.
+
+    The last row is the arm that was never seen: it has no sums, so the shared part alone predicts
+    for it.
+
+    Attributes:
+        A: Exact sums, shape (arms + 1, d, d).
+        B: Exact sums, shape (arms + 1, d, outputs).
+        prior: Prior means m_a, shape (arms + 1, outputs).
+    """
+
+    def __init__(self, prior: Sequence[float], *, reg: float, rho: float) -> None:
+        self.reg, self.rho = reg, rho
+        self.A: FloatArray = np.zeros((1, D, D))
+        self.B: FloatArray = np.zeros((1, D, len(prior)))
+        self.prior: FloatArray = np.array([prior], dtype=np.float64)
+        self._C: FloatArray = np.empty(0)
+        self._Cb: FloatArray = np.empty(0)
+        self._S_inv: FloatArray = np.empty(0)
+        self._theta: FloatArray = np.empty(0)
+        self._moved: set[int] | None = None  # rows whose sums moved; None: all
+
+    def add_arm(self, prior: Sequence[float] | None = None) -> None:
+        """Append an arm before the never-seen one, with the default prior if none is given."""
+        at = len(self.A) - 1
+        self.A = np.insert(self.A, at, 0.0, axis=0)
+        self.B = np.insert(self.B, at, 0.0, axis=0)
+        row = self.prior[-1] if prior is None else prior
+        self.prior = np.insert(self.prior, at, row, axis=0)
+        self._moved = None
+
+    def set_prior(self, row: int, prior: Sequence[float]) -> None:
+        """Replace an arm's prior mean; what was learned about it stays."""
+        self.prior[row] = prior
+        self._touch(row)
+
+    def set_shrinkage(self, *, reg: float, rho: float) -> None:
+        """Change r and rho; the sums stay, everything derived follows."""
+        self.reg, self.rho = reg, rho
+        self._moved = None
+
+    def add(self, row: int, x: FloatArray, y: Sequence[float], weight: float) -> None:
+        """Add one weighted observation; a negative weight takes one back.
+
+        Exact, and so in any order, as long as x, y and weight are on the grids of the log.
+        """
+        wx = weight * x
+        self.A[row] += np.multiply.outer(wx, x)
+        self.B[row] += np.multiply.outer(wx, np.asarray(y))
+        self._touch(row)
+
+    def means(self, x: FloatArray) -> FloatArray:
+        """Predict every arm, shape (arms + 1, outputs); prior means included."""
+        self._refresh()
+        return self.prior + x @ self._theta
+
+    def mean(self, row: int, x: FloatArray) -> FloatArray:
+        """Predict one arm, shape (outputs,)."""
+        self._refresh()
+        mean: FloatArray = self.prior[row] + x @ self._theta[row]
+        return mean
+
+    def weights(self, row: int) -> FloatArray:
+        """Return what multiplies x for this arm, shape (d, outputs)."""
+        self._refresh()
+        theta: FloatArray = self._theta[row]
+        return theta
+
+    def variances(self, x: FloatArray) -> FloatArray:
+        """Return the posterior variance of every mean in units of the noise, shape (arms + 1,)."""
+        self._refresh()
+        Cx = self._C @ x
+        shared = np.einsum("ki,ki->k", Cx @ self._S_inv, Cx)
+        variance: FloatArray = Cx @ x + self.reg**2 * shared
+        return variance
+
+    def _touch(self, row: int) -> None:
+        if self._moved is not None:
+            self._moved.add(row)
+
+    def _refresh(self) -> None:
+        """Recompute what moved; a pure function of the sums, so equal sums predict equally."""
+        if self._moved is not None and not self._moved:
+            return
+        n, r = len(self.A), self.reg
+        rows = range(n) if self._moved is None else sorted(self._moved)
+        if self._moved is None:
+            self._C = np.empty_like(self.A)
+            self._Cb = np.empty_like(self.B)
+        for row in rows:
+            A = self.A[row]
+            C = np.linalg.inv(A + r * _EYE)
+            self._C[row] = C
+            self._Cb[row] = C @ (self.B[row] - np.multiply.outer(A[:, 0] / BIAS, self.prior[row]))
+        S = (r / self.rho + n * r) * _EYE - r * r * self._C.sum(axis=0)
+        self._S_inv = np.linalg.inv(S)
+        mu = self._S_inv @ (r * self._Cb.sum(axis=0))
+        self._theta = self._Cb + r * (self._C @ mu)
+        self._moved = set()

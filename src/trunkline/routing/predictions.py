@@ -1,0 +1,210 @@
+"""Quality, cost and latency of every candidate, with ranges, before anything is sent.
+
+Decides what to expect. Does not decide what to do about it (``policies``).
+
+Cost is not learned as such: prices are known, so only the length of the answer and the tokenizer's
+factor are. A price change therefore shows in the next prediction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .constants import price_priors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from trunkline.catalog.models import Prices, Rates
+    from trunkline.types.routing import Objective
+
+    from .state import LearnedState
+
+    FloatArray = NDArray[np.float64]
+    BoolArray = NDArray[np.bool_]
+
+_INPUT_WEIGHT = 2000.0  # tokens an arm must have reported before its own factor counts half
+_MAX_LOG_TOKENS = 16.0  # beyond any answer; keeps exp finite
+_MAX_LOG_SECONDS = 12.0
+_PICO_PER_NANO = 1000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One request as a policy sees it.
+
+    Attributes:
+        x: Features, shape (d,), from ``features.decode``.
+        objective: What the caller wants.
+        cost_ref_nanousd: The cost that counts as 1, above 0.
+        latency_ref_s: The latency that counts as 1, above 0.
+        input_tokens: Estimated input tokens, before any arm's own correction.
+        explore: ``False`` for a call that must take the best; ``None`` and ``True`` allow it.
+        baseline: Index of the baseline among the candidates, -1 where it is none of them.
+    """
+
+    x: FloatArray
+    objective: Objective
+    cost_ref_nanousd: int
+    latency_ref_s: float
+    input_tokens: float
+    explore: bool | None = None
+    baseline: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ArmInfo:
+    """One candidate as a policy sees it.
+
+    Attributes:
+        arm: ``provider/model``.
+        prices: ``None`` where unknown.
+        output_cap: Most tokens it may answer with, ``None`` where unknown.
+        prior_quality: The caller's own belief, instead of the guess from the price.
+    """
+
+    arm: str
+    prices: Prices | None
+    output_cap: int | None = None
+    prior_quality: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """Arrays in candidate order; low and high are 90 % ranges of what one call will show.
+
+    Attributes:
+        quality: Expected score, in [0, 1].
+        quality_sd: How unsure that expectation is, apart from the noise of single scores.
+        quality_is_prior: Whether the arm was never scored, so that its quality is a belief.
+        cost_nanousd: ``nan`` where the price is unknown.
+        utility: quality·q - cost·c/cost_ref - latency·l/latency_ref.
+    """
+
+    quality: FloatArray
+    quality_low: FloatArray
+    quality_high: FloatArray
+    quality_sd: FloatArray
+    quality_is_prior: BoolArray
+    cost_nanousd: FloatArray
+    cost_low_nanousd: FloatArray
+    cost_high_nanousd: FloatArray
+    latency_s: FloatArray
+    latency_low_s: FloatArray
+    latency_high_s: FloatArray
+    output_tokens: FloatArray
+    utility: FloatArray
+
+
+def predict(context: Context, candidates: Sequence[ArmInfo], state: LearnedState) -> Predictions:
+    """Predict every candidate from the learned state.
+
+    Raises:
+        ValueError: The context is not finite.
+    """
+    if not np.isfinite(context.x).all() or not np.isfinite(context.input_tokens):
+        raise ValueError("the context must be finite")
+    rows = np.array([state.arms.get(a.arm, -1) for a in candidates])
+    quality, low, high, sd, is_prior = _quality(context.x, candidates, rows, state)
+    tokens, seconds = _outcome(context.x, candidates, rows, state)
+    inputs = context.input_tokens * _input_factor(rows, state)
+    cost = _cost(candidates, inputs, tokens)
+    return Predictions(
+        quality=quality,
+        quality_low=low,
+        quality_high=high,
+        quality_sd=sd,
+        quality_is_prior=is_prior,
+        cost_nanousd=cost[1],
+        cost_low_nanousd=cost[0],
+        cost_high_nanousd=cost[2],
+        latency_s=seconds[1],
+        latency_low_s=seconds[0],
+        latency_high_s=seconds[2],
+        output_tokens=tokens[1],
+        utility=_utility(context, quality, cost[1], seconds[1]),
+    )
+
+
+def _quality(
+    x: FloatArray, candidates: Sequence[ArmInfo], rows: NDArray[np.intp], state: LearnedState
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray]:
+    mean = state.quality.means(x)[rows, 0]
+    is_prior: BoolArray = (rows < 0) | (state.scored[rows] == 0)
+    if is_prior.any():
+        # An arm without a constant or a row stands on the default prior; move it to its own.
+        priors = state.priors | price_priors(candidates, state.priors)
+        own = np.array([priors[a.arm] for a in candidates])
+        mean = np.where(is_prior, mean + own - state.quality.prior[rows, 0], mean)
+    sd = state.noise_sd * np.sqrt(state.quality.variances(x)[rows])
+    if state.total_signals == 0:
+        return np.clip(mean, 0, 1), np.zeros(len(rows)), np.ones(len(rows)), sd, is_prior
+    ends = state.quality_ends.ends[rows, 0]
+    low, high = mean + ends[:, 0], mean + ends[:, 1]
+    return np.clip(mean, 0, 1), np.clip(low, 0, 1), np.clip(high, 0, 1), sd, is_prior
+
+
+def _outcome(
+    x: FloatArray, candidates: Sequence[ArmInfo], rows: NDArray[np.intp], state: LearnedState
+) -> tuple[FloatArray, FloatArray]:
+    """Return (low, expected, high) of output tokens and of seconds, each of shape (3, n)."""
+    mean = state.outcome.means(x)[rows]
+    ends = state.outcome_ends.ends[rows]
+    logs = np.stack([mean + ends[..., 0], mean, mean + ends[..., 1]])
+    caps = np.array([np.inf if a.output_cap is None else a.output_cap for a in candidates])
+    tokens = np.clip(np.exp(np.minimum(logs[..., 0], _MAX_LOG_TOKENS)), 1.0, caps)
+    return tokens, np.exp(np.minimum(logs[..., 1], _MAX_LOG_SECONDS))
+
+
+def _input_factor(rows: NDArray[np.intp], state: LearnedState) -> FloatArray:
+    """Return reported over estimated input tokens per arm, shrunk to all arms' and those to 1."""
+    reported, estimated = state.inputs[:, 0], state.inputs[:, 1]
+    pooled = (reported[-1] + _INPUT_WEIGHT) / (estimated[-1] + _INPUT_WEIGHT)
+    factor = (reported + _INPUT_WEIGHT * pooled) / (estimated + _INPUT_WEIGHT)
+    chosen: FloatArray = np.where(rows < 0, pooled, factor[rows])
+    return chosen
+
+
+def _cost(candidates: Sequence[ArmInfo], inputs: FloatArray, tokens: FloatArray) -> FloatArray:
+    """Return nano-dollars, shape (3, n), at the rates each input length falls under."""
+    known = [
+        (r.input, r.output, a.prices.per_call_nanousd)
+        if a.prices is not None and (r := _rates(a.prices, n))
+        else (np.nan, np.nan, np.nan)
+        for a, n in zip(candidates, inputs.tolist(), strict=True)
+    ]
+    price = np.array(known, dtype=np.float64)
+    return (inputs * price[:, 0] + tokens * price[:, 1]) / _PICO_PER_NANO + price[:, 2]
+
+
+def _rates(prices: Prices, input_tokens: float) -> Rates:
+    rates = prices.base
+    for above, tier in prices.tiers:
+        if input_tokens > above:
+            rates = tier
+    return rates
+
+
+def _utility(
+    context: Context, quality: FloatArray, cost: FloatArray, latency: FloatArray
+) -> FloatArray:
+    objective = context.objective
+    return (
+        objective.quality * quality
+        - objective.cost * priced(cost) / context.cost_ref_nanousd
+        - objective.latency * latency / context.latency_ref_s
+    )
+
+
+def priced(cost: FloatArray) -> FloatArray:
+    """Stand in for unknown costs: the dearest known one, so that ignorance never looks cheap."""
+    unknown = np.isnan(cost)
+    if not unknown.any():
+        return cost
+    known = cost[~unknown]
+    return np.where(unknown, known.max() if len(known) else 0.0, cost)
