@@ -1,0 +1,195 @@
+"""Blocking sockets under httpcore's ``HTTPConnection``, each operation clamped to the limits.
+
+Importing this loads httpcore, so only the first connection does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .limits import Limits
+
+_MAX_RECV = 64 * 1024
+
+
+class BlockingBackend(httpcore.NetworkBackend):
+    """Dials for one connection and keeps its stream and the limits of its present exchange."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.stream: BlockingStream | None = None
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002  # the limits say it
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Connect to the first address that answers."""
+        self.stream = BlockingStream(_connect(host, port, self.limits), self)
+        return self.stream
+
+
+class BlockingStream(httpcore.NetworkStream):
+    """One socket. Writes are kept until the next read, so that a request leaves in one piece."""
+
+    def __init__(self, sock: socket.socket, backend: BlockingBackend) -> None:
+        self._sock = sock
+        self._backend = backend
+        self._unsent = b""
+        self._pid = os.getpid()
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        """Return what arrives next."""
+        limits = self._backend.limits
+        if self._unsent:
+            # A server may refuse and close before it has read everything; its answer still counts.
+            with contextlib.suppress(httpcore.WriteError):
+                self._flush(limits)
+        try:
+            self._sock.settimeout(limits.left(limits.read_s))
+            return self._sock.recv(min(max_bytes, _MAX_RECV))
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
+            raise httpcore.ReadTimeout from None
+        except OSError:
+            raise httpcore.ReadError from None
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Keep ``buffer`` for the next read."""
+        self._unsent = self._unsent + buffer if self._unsent else buffer
+
+    def _flush(self, limits: Limits) -> None:
+        # The timeout is on the whole request: one on each send would let a server that reads
+        # byte by byte hold us for ever.
+        unsent, self._unsent = memoryview(self._unsent), b""
+        until = None if limits.write_s is None else limits.monotonic() + limits.write_s
+        try:
+            while unsent:
+                left_s = None if until is None else until - limits.monotonic()
+                self._sock.settimeout(limits.left(left_s))
+                count = self._sock.send(unsent)
+                limits.sent = True
+                unsent = unsent[count:]
+        except TimeoutError:
+            raise httpcore.WriteTimeout from None
+        except OSError:
+            raise httpcore.WriteError from None
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Shake hands; the certificate is verified."""
+        limits = self._backend.limits
+        try:
+            self._sock.settimeout(limits.left(limits.connect_s))
+            self._sock = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
+        except TimeoutError:
+            self.close()
+            raise httpcore.ConnectTimeout from None
+        except OSError as error:  # ssl.SSLError is one
+            self.close()
+            raise httpcore.ConnectError(tls_failure(error)) from None
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """Answer what httpcore asks of a stream."""
+        if info == "is_readable":
+            return bool(self._unsent) or is_readable(self._sock)
+        if info == "ssl_object":
+            return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+        return self._sock if info == "socket" else None
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def abort(self) -> None:
+        """Cut the line from any thread; whoever is reading gets an error and closes the socket."""
+        if os.getpid() == self._pid:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+    def __del__(self) -> None:
+        # Not shut down, only closed: in a forked child the parent still talks on it.
+        self._sock.close()
+
+
+def is_readable(sock: Any) -> bool:
+    """Tell whether a read would return at once: on an idle connection, that it was closed."""
+    number = sock.fileno()
+    if number < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def tls_failure(error: BaseException) -> str:
+    """Say in our own words why a TLS handshake failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message})"
+    return "the TLS handshake failed"
+
+
+def connect_failure(error: BaseException) -> str:
+    """Say in our own words why a connection failed."""
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return "the name does not resolve"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no route"
+
+
+def _connect(host: str, port: int, limits: Limits) -> socket.socket:
+    until = None if limits.connect_s is None else limits.monotonic() + limits.connect_s
+    try:
+        addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(connect_failure(error)) from None
+    failure: OSError = OSError()
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        try:
+            left_s = limits.left(None if until is None else until - limits.monotonic())
+            # One address that swallows packets must not use up the time of the others.
+            share_s = None if left_s is None else left_s / (len(addresses) - tried)
+            return _dial(family, kind, protocol, address, share_s)
+        except OSError as error:
+            failure = error
+    if isinstance(failure, TimeoutError):
+        raise httpcore.ConnectTimeout from None
+    raise httpcore.ConnectError(connect_failure(failure)) from None
+
+
+def _dial(
+    family: int, kind: int, protocol: int, address: Any, timeout_s: float | None
+) -> socket.socket:
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

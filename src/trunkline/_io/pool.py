@@ -1,0 +1,145 @@
+"""Idle connections, the TLS context and what else all views of a router share.
+
+Decides which connection serves an exchange; knows nothing of requests. Kept without a lock: list
+and dict operations are atomic, so a KeyboardInterrupt or a finaliser finds nothing half-done.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+from .body import BODY_CAP
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Hashable
+
+KEEP_S = 5.0
+"""Idle seconds after which a connection is not used again; servers close theirs soon after."""
+
+_MOST_IDLE = 128
+
+
+class Poolable(Protocol):
+    """What a free list needs to know of a connection."""
+
+    def is_usable(self) -> bool:
+        """Whether it is still connected."""
+        ...
+
+    def discard(self) -> None:
+        """Close it at once, from its own thread or loop."""
+        ...
+
+
+P = TypeVar("P", bound=Poolable)
+
+
+class FreeList(Generic[P]):
+    """Idle connections by origin, last in, first out.
+
+    Attributes:
+        guard: What clears the list at the end of its event loop, kept alive here.
+    """
+
+    def __init__(self, keep_s: float) -> None:
+        self._keep_s = keep_s
+        self.guard: Any = None
+        self._idle: dict[Hashable, list[tuple[float, P]]] = {}
+
+    def take(self, origin: Hashable) -> P | None:
+        """Return a connection that is still open, or ``None``."""
+        idle = self._idle.get(origin)
+        while idle:
+            try:
+                since, wire = idle.pop()
+            except IndexError:  # another thread was faster
+                return None
+            if time.monotonic() - since < self._keep_s and wire.is_usable():
+                return wire
+            wire.discard()
+        return None
+
+    def put(self, origin: Hashable, wire: P) -> None:
+        """Keep a connection whose exchange ended cleanly."""
+        idle = self._idle.setdefault(origin, [])
+        now = time.monotonic()
+        idle.append((now, wire))
+        # Those at the bottom are reached by no take() in quiet times, so they go here.
+        while len(idle) > 1 and (now - idle[0][0] >= self._keep_s or len(idle) > _MOST_IDLE):
+            try:
+                _, oldest = idle.pop(0)
+            except IndexError:
+                return
+            oldest.discard()
+
+    def __len__(self) -> int:
+        return sum(len(idle) for idle in self._idle.values())
+
+    def clear(self) -> None:
+        """Close all of them."""
+        for idle in list(self._idle.values()):
+            while idle:
+                idle.pop()[1].discard()
+
+
+class HttpPool:
+    """What the views of one router share.
+
+    Args:
+        http_client: An httpx or httpx2 client that all exchanges go through.
+        body_cap: Most decoded bytes of a whole answer.
+        keep_s: How long an idle connection is kept.
+    """
+
+    def __init__(
+        self, http_client: Any = None, *, body_cap: int = BODY_CAP, keep_s: float = KEEP_S
+    ) -> None:
+        self.http_client = http_client
+        self.body_cap = body_cap
+        self._keep_s = keep_s
+        self._inherited: list[Any] = []
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._blocking: FreeList[Any] = FreeList(self._keep_s)
+        self._by_loop: WeakKeyDictionary[Any, FreeList[Any]] = WeakKeyDictionary()
+
+    def _check_fork(self) -> None:
+        if self._pid != os.getpid():
+            # The parent still talks on these sockets: never use, shut down or drop them.
+            self._inherited.append((self._blocking, self._by_loop))
+            self._start()
+
+    def blocking(self) -> FreeList[Any]:
+        """Return the idle connections of synchronous code."""
+        self._check_fork()
+        return self._blocking
+
+    def of_loop(self, loop: Any) -> FreeList[Any]:
+        """Return the idle connections of one event loop; they go when it goes."""
+        self._check_fork()
+        free = self._by_loop.get(loop)
+        if free is None:
+            free = self._by_loop[loop] = FreeList(self._keep_s)
+        return free
+
+    def tls(self) -> ssl.SSLContext:
+        """Return the TLS context, made at the first use (28 ms); certificates are verified."""
+        global _tls  # noqa: PLW0603  # one per process
+        if _tls is None:
+            import httpx
+
+            _tls = httpx.create_ssl_context()
+        return _tls
+
+    def close(self) -> None:
+        """Close the idle connections of synchronous code; those of loops go with their loop."""
+        self.blocking().clear()
+
+
+_tls: ssl.SSLContext | None = None
