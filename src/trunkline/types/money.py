@@ -5,13 +5,16 @@ A float is refused, because 0.1 + 0.2 is not 0.3 and a budget must be.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from trunkline.errors import ConfigurationError
 
 NANO_PER_USD = 1_000_000_000
 PICO_PER_USD = 1_000_000_000_000
 MAX_NANOUSD = 2**63 - 1  # what a 64-bit column holds: 9.2 billion dollars
+
+# The default context rounds to 28 digits in silence and overflows on "1e999999".
+_EXACT = Context(prec=60, traps=[Inexact])
 
 
 def nanousd(amount: Decimal | str | int, *, name: str = "usd") -> int:
@@ -21,14 +24,14 @@ def nanousd(amount: Decimal | str | int, *, name: str = "usd") -> int:
         ConfigurationError: A float, a negative or non-finite amount, or one finer than a
             nano-dollar.
     """
-    scaled = _decimal(amount, name) * NANO_PER_USD
-    if scaled != scaled.to_integral_value():
-        raise ConfigurationError(f"{name}={amount} is finer than a nano-dollar (9 decimals)")
-    if scaled > MAX_NANOUSD:
+    value = _decimal(amount, name)
+    if value > usd(MAX_NANOUSD):
         raise ConfigurationError(
             f"{name}={amount} is more than {MAX_NANOUSD // NANO_PER_USD} dollars"
         )
-    return int(scaled)
+    if (nano := _whole(value, NANO_PER_USD)) is None:
+        raise ConfigurationError(f"{name}={amount} is finer than a nano-dollar (9 decimals)")
+    return nano
 
 
 def pico_per_token(usd_per_m: Decimal | str | int, *, name: str) -> int:
@@ -37,20 +40,28 @@ def pico_per_token(usd_per_m: Decimal | str | int, *, name: str) -> int:
     Raises:
         ConfigurationError: As ``nanousd``; also for a price finer than a pico-dollar per token.
     """
-    scaled = _decimal(usd_per_m, name) * (PICO_PER_USD // 1_000_000)
-    if scaled != scaled.to_integral_value():
+    value = _decimal(usd_per_m, name)
+    if value > 1_000_000:
+        raise ConfigurationError(f"{name}={usd_per_m} is more than a dollar per token")
+    if (pico := _whole(value, PICO_PER_USD // 1_000_000)) is None:
         raise ConfigurationError(
             f"{name}={usd_per_m} is finer than a pico-dollar per token (6 decimals)"
         )
-    if scaled > PICO_PER_USD:
-        raise ConfigurationError(f"{name}={usd_per_m} is more than a dollar per token")
-    return int(scaled)
+    return pico
 
 
 def usd(nano: int) -> Decimal:
     """Show nano-dollars as dollars, exactly and without trailing zeros."""
     value = Decimal(nano).scaleb(-9).normalize()
     return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
+
+
+def _whole(value: Decimal, scale: int) -> int | None:
+    try:
+        scaled = _EXACT.multiply(value, Decimal(scale))
+    except Inexact:
+        return None
+    return int(scaled) if scaled == scaled.to_integral_value() else None
 
 
 def _decimal(amount: object, name: str) -> Decimal:
