@@ -1,1 +1,45 @@
-"""Providers translate: data in, data out. One file each; none opens a socket."""
+"""Providers: data in, data out. Each is imported when it is first named."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .base import Provider as Provider
+    from .echo import EchoProvider as EchoProvider
+    from .function import FunctionProvider as FunctionProvider
+    from .ollama import OllamaProvider as OllamaProvider
+    from .openai import OpenAIProvider as OpenAIProvider
+    from .simulated import SimulatedModel as SimulatedModel
+    from .simulated import SimulatedProvider as SimulatedProvider
+
+_HOME = {
+    "EchoProvider": "echo",
+    "FunctionProvider": "function",
+    "OllamaProvider": "ollama",
+    "OpenAIProvider": "openai",
+    "Provider": "base",
+    "SimulatedModel": "simulated",
+    "SimulatedProvider": "simulated",
+}
+
+__all__ = [
+    "EchoProvider",
+    "FunctionProvider",
+    "OllamaProvider",
+    "OpenAIProvider",
+    "Provider",
+    "SimulatedModel",
+    "SimulatedProvider",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,374 @@
+"""OpenAI's chat dialect as answers come in: whole bodies and streams.
+
+Decides what is an answer and what is none, and keeps the chunk grammar of ``wire-formats`` 0.1
+whatever the server does. The straight path is one validation of the bytes and no copy; only what
+fails it, or shows a cheap sign of a deviation, is parsed and rewritten (``_deviations``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from trunkline.errors import APIResponseValidationError
+from trunkline.types.chat import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    FunctionCallDelta,
+    ToolCallDelta,
+)
+
+from . import _deviations
+from ._failures import Complaint, complaint_in, failure_in_stream
+from ._framing import SSEDecoder
+from ._joining import is_finished, join_chunks, split_completion
+from ._shapes import is_list, is_object
+
+if TYPE_CHECKING:
+    from trunkline.errors import APIError
+    from trunkline.types.chat import ChunkChoice, Usage
+
+    from ._failures import Source
+    from ._framing import SSEFrame
+    from .base import JSON, Exchange, HttpResponse
+
+_WHITESPACE = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+_MAX_WHOLE_BYTES = 32 << 20
+_HEAD_BYTES = 4096
+_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+def parse_completion(response: HttpResponse, exchange: Exchange, source: Source) -> ChatCompletion:
+    """Read a whole answer.
+
+    Raises:
+        APIResponseValidationError: It is none; an empty one is none either.
+    """
+    body = response.body
+    if not _looks_odd(body):
+        try:
+            answer = ChatCompletion.model_validate_json(body)
+        except ValidationError:
+            pass
+        else:
+            if answer.id and answer.model and _says_something(answer):
+                return answer
+    return _parse_slowly(body, exchange, source)
+
+
+def _parse_slowly(body: bytes, exchange: Exchange, source: Source) -> ChatCompletion:
+    start = body.removeprefix(_BOM).lstrip(_WHITESPACE)
+    if start.startswith(_SSE_STARTS):
+        return _join_stream(body, exchange, source)
+    try:
+        parsed: Any = from_json(start)
+    except ValueError:
+        raise source.invalid("sent a body that is not JSON", body, exchange) from None
+    if not is_object(parsed):
+        raise source.invalid("sent JSON that is no object", body, exchange)
+    if _is_error(parsed):
+        complaint = complaint_in(parsed) or Complaint()
+        details = {"type": complaint.type, "code": complaint.code, "param": complaint.param}
+        raise source.invalid("sent an error as a success", body, exchange, **details)
+    try:
+        answer = ChatCompletion.model_validate(_deviations.completion(parsed, exchange))
+    except ValidationError:
+        raise source.invalid("sent JSON that is no chat completion", body, exchange) from None
+    if not _says_something(answer):
+        raise source.invalid("sent an empty answer", body, exchange)
+    return answer
+
+
+def _join_stream(body: bytes, exchange: Exchange, source: Source) -> ChatCompletion:
+    decoder = DialectDecoder(exchange, source)
+    chunks = decoder.feed(body) + decoder.close()
+    answer = join_chunks(chunks, decoder.usage) if is_finished(chunks) else None
+    if answer is None or decoder.error is not None:
+        raise source.invalid("sent a broken stream where JSON was asked", body, exchange)
+    return answer
+
+
+def _looks_odd(body: bytes) -> bool:
+    # Searched as raw bytes: far cheaper than looking at what was parsed, and a false alarm only
+    # costs the slow path. Quotes inside JSON text are escaped, so prose rarely raises one.
+    return b'"reasoning"' in body or b'"error"' in body
+
+
+def _is_error(parsed: JSON) -> bool:
+    """Say whether a body is an error, or an answer that one cut short (OpenRouter)."""
+    if parsed.get("error"):
+        return True
+    choices = parsed.get("choices")
+    return is_list(choices) and any(
+        is_object(c) and c.get("finish_reason") == "error" for c in choices
+    )
+
+
+def _says_something(answer: ChatCompletion) -> bool:
+    """Say whether each message has content, a call, a refusal, or at least says it has none."""
+    for choice in answer.choices:
+        message = choice.message
+        if message.content is None and not (
+            message.model_fields_set - {"role"} or message.model_extra
+        ):
+            return False
+    return True
+
+
+class DialectDecoder:
+    """Reads a stream of OpenAI's chunks; see ``base.Decoder``.
+
+    Attributes:
+        usage: The last believable usage.
+        error: What ended the stream early.
+    """
+
+    def __init__(self, exchange: Exchange, source: Source) -> None:
+        self.usage: Usage | None = None
+        self.error: APIError | None = None
+        self._exchange = exchange
+        self._source = source
+        self._frames = SSEDecoder()
+        self._head = b""  # what came before the first event, to say what it was instead
+        self._whole: bytearray | None = None  # a JSON body where a stream was asked
+        self._sniffed = False
+        self._done = False
+        self._id: str | None = None
+        self._created = 0
+        self._model = ""
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
+        self._calls = _Calls(exchange)
+        self._usage_chunk: ChatCompletionChunk | None = None
+
+    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
+        """Take bytes, return the chunks they complete."""
+        if self._done:
+            return []
+        if self._id is None:
+            self._look(data)
+            if self._whole is not None:
+                return []
+        chunks: list[ChatCompletionChunk] = []
+        for frame in self._frames.feed(data):
+            self._read(frame, chunks)
+            if self._done:
+                return chunks
+        if self._frames.too_long:
+            self._fail("sent an event of more than 1 MiB", b"")
+        return chunks
+
+    def close(self) -> list[ChatCompletionChunk]:
+        """Return what the end of the stream completes."""
+        if self._done:
+            return []
+        chunks: list[ChatCompletionChunk] = []
+        if self._whole is not None:
+            self._read_whole(bytes(self._whole), chunks)
+        else:
+            for frame in self._frames.close():
+                # Cut inside its last event: how much of the answer is there is for the stream to
+                # judge, by the finish reasons.
+                if _is_json(frame.data) or frame.data == b"[DONE]":
+                    self._read(frame, chunks)
+            if self._id is None and self.error is None and self._head.strip():
+                self._fail("sent no event stream", self._head)
+        if not self._done:
+            self._end(chunks)
+        return chunks
+
+    def _look(self, data: bytes) -> None:
+        """Before the first chunk: find out whether a JSON body comes where events were asked."""
+        if self._whole is not None:
+            self._whole += data
+            if len(self._whole) > _MAX_WHOLE_BYTES:
+                self._fail("sent a body of more than 32 MiB where a stream was asked", b"")
+            return
+        if len(self._head) < _HEAD_BYTES:
+            self._head += data[:_HEAD_BYTES]
+        if not self._sniffed:
+            start = self._head.removeprefix(_BOM).lstrip(_WHITESPACE)
+            self._sniffed = bool(start) and not _BOM.startswith(start)
+            if self._sniffed and start[:1] in b"{[":
+                self._whole = bytearray(start + data[_HEAD_BYTES:])
+
+    def _read_whole(self, body: bytes, chunks: list[ChatCompletionChunk]) -> None:
+        exchange, source = self._exchange, self._source
+        try:
+            parsed: Any = from_json(body)
+        except ValueError:
+            parsed = None
+        if is_object(parsed) and _is_error(parsed):
+            self._stop(failure_in_stream(parsed, exchange, source))
+            return
+        if not is_object(parsed) or not parsed.get("choices"):
+            self._fail("sent JSON that is no answer where a stream was asked", body)
+            return
+        try:
+            answer = _parse_slowly(body, exchange, source)
+        except APIResponseValidationError as error:
+            self._stop(error)
+            return
+        self.usage = answer.usage
+        for chunk in split_completion(answer):
+            self._pass_on(chunk, chunks)
+
+    def _read(self, frame: SSEFrame, chunks: list[ChatCompletionChunk]) -> None:
+        data = frame.data
+        if not _looks_odd(data):
+            try:
+                chunk = ChatCompletionChunk.model_validate_json(data)
+            except ValidationError:
+                pass
+            else:
+                self._pass_on(chunk, chunks)
+                return
+        self._read_slowly(frame, chunks)
+
+    def _read_slowly(self, frame: SSEFrame, chunks: list[ChatCompletionChunk]) -> None:
+        data = frame.data.strip()
+        if data == b"[DONE]":
+            self._end(chunks)
+            return
+        if not data:
+            return
+        try:
+            parsed: Any = from_json(data)
+        except ValueError:
+            self._fail("sent an event that is not JSON", data)
+            return
+        if not is_object(parsed):
+            self._fail("sent an event that is no object", data)
+        elif frame.event == "error" or _is_error(parsed):
+            self._stop(failure_in_stream(parsed, self._exchange, self._source))
+        elif "choices" in parsed or "usage" in parsed:
+            try:
+                chunk = ChatCompletionChunk.model_validate(
+                    _deviations.chunk(parsed, self._exchange)
+                )
+            except ValidationError:
+                self._fail("sent an event that is no chunk", data)
+            else:
+                self._pass_on(chunk, chunks)
+        # Anything else is an event of a kind this dialect does not know: skipped.
+
+    def _pass_on(self, chunk: ChatCompletionChunk, chunks: list[ChatCompletionChunk]) -> None:
+        """Hold the chunk to the grammar and deliver it, the usage chunk excepted."""
+        if chunk.id != self._id or chunk.created != self._created or chunk.model != self._model:
+            self._same_name(chunk)
+        choices = chunk.choices
+        if chunk.usage is not None:
+            self._keep_usage(chunk)
+        if not choices and "usage" in chunk.model_fields_set:
+            return
+        for choice in choices:
+            delta = choice.delta
+            if choice.index not in self._begun:
+                self._begun.add(choice.index)
+                delta.role = "assistant"
+            elif delta.role is not None:
+                delta.role = None
+            if delta.tool_calls:
+                self._calls.hold_to_grammar(choice.index, delta.tool_calls)
+            if choice.finish_reason is not None:
+                self._finish(choice)
+        chunks.append(chunk)
+
+    def _finish(self, choice: ChunkChoice) -> None:
+        if choice.index in self._finished:
+            choice.finish_reason = None
+            return
+        self._finished.add(choice.index)
+        if empty := self._calls.without_arguments(choice.index):
+            choice.delta.tool_calls = [*(choice.delta.tool_calls or ()), *empty]
+
+    def _same_name(self, chunk: ChatCompletionChunk) -> None:
+        # One stream, one id: the first that is one, because some servers send "" or a new one each.
+        if self._id is None:
+            chunk.id = chunk.id or self._exchange.new_id("chatcmpl-")
+            chunk.model = chunk.model or self._exchange.model
+            self._id, self._created, self._model = chunk.id, chunk.created, chunk.model
+        else:
+            chunk.id, chunk.created, chunk.model = self._id, self._created, self._model
+
+    def _keep_usage(self, chunk: ChatCompletionChunk) -> None:
+        # Servers repeat it or put it beside content: the last wins, and comes once, at the end.
+        self.usage = chunk.usage
+        if chunk.choices:
+            chunk.usage = None
+        else:
+            self._usage_chunk = chunk
+
+    def _end(self, chunks: list[ChatCompletionChunk]) -> None:
+        self._done = True
+        if not self._exchange.include_usage or self.usage is None:
+            return
+        last = self._usage_chunk or ChatCompletionChunk(
+            id=self._id or self._exchange.new_id("chatcmpl-"),
+            created=self._created,
+            model=self._model or self._exchange.model,
+            choices=[],
+        )
+        last.usage = self.usage
+        chunks.append(last)
+
+    def _fail(self, why: str, data: bytes) -> None:
+        self._stop(self._source.invalid(why, data, self._exchange))
+
+    def _stop(self, error: APIError) -> None:
+        self.error = error
+        self._done = True
+
+
+class _Calls:
+    """The tool calls of a stream: one index each, id and name once, arguments never missing."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._ours: dict[tuple[int, int], tuple[int, str]] = {}  # (choice, theirs) -> (ours, id)
+        self._count: dict[int, int] = {}
+        self._empty: dict[int, set[int]] = {}
+
+    def hold_to_grammar(self, choice: int, deltas: list[ToolCallDelta]) -> None:
+        for delta in deltas:
+            known = self._ours.get((choice, delta.index))
+            function = delta.function
+            named = function is not None and bool(function.name)
+            # Some servers number every call 0; others send a new id with every piece of one call.
+            if known is None or (named and delta.id and delta.id != known[1]):
+                self._begin(choice, delta)
+            else:
+                delta.index = known[0]
+                delta.id = delta.type = None
+                if function is not None and function.name is not None:
+                    function.name = None
+            if function is not None and function.arguments:
+                self._empty.get(choice, set()).discard(delta.index)
+
+    def without_arguments(self, choice: int) -> list[ToolCallDelta]:
+        """Return deltas that give ``{}`` to the function calls that got no arguments at all."""
+        return [
+            ToolCallDelta(index=index, function=FunctionCallDelta(arguments="{}"))
+            for index in sorted(self._empty.pop(choice, ()))
+        ]
+
+    def _begin(self, choice: int, delta: ToolCallDelta) -> None:
+        index = self._count.get(choice, 0)
+        self._count[choice] = index + 1
+        delta.id = delta.id or self._exchange.new_id("call_")
+        delta.type = delta.type or "function"
+        self._ours[choice, delta.index] = (index, delta.id)
+        delta.index = index
+        if delta.function is not None:
+            self._empty.setdefault(choice, set()).add(index)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        from_json(data)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,204 @@
+"""Reads answers that are none: an error status and its body, or a body that is no answer.
+
+Decides the class, type, code, parameter, request id and retry hints of an error, from the status
+and the provider's own code, never by searching its message. Whatever the body holds, nothing here
+raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic_core import from_json
+
+from trunkline.errors import (
+    APIError,
+    APIResponseValidationError,
+    APIStatusError,
+    status_error_class,
+)
+
+from ._shapes import is_list, is_object
+from .endpoint import excerpt, retry_after, scrub
+
+if TYPE_CHECKING:
+    from trunkline.types.secret import Secret
+
+    from .base import Exchange, HttpResponse
+
+_MESSAGE_LIMIT = 500  # providers echo what they refuse; an error is no place for a prompt
+_HOPELESS = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_STATUS_OF_TYPE = {
+    "invalid_request_error": 400,
+    "invalid_prompt": 400,
+    "context_length_exceeded": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "tokens": 429,
+    "requests": 429,
+    "overloaded_error": 529,
+    "server_error": 500,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who sent an answer, and which keys must not show in what is said about it."""
+
+    provider: str
+    secrets: tuple[Secret | None, ...] = ()
+
+    def invalid(
+        self, why: str, body: bytes, exchange: Exchange, **details: Any
+    ) -> APIResponseValidationError:
+        """Make the error for a body that is no answer; shows its first 200 characters at most."""
+        shown = excerpt(body, self.secrets)
+        return APIResponseValidationError(
+            f"{self.provider}/{exchange.model} {why}" + (f": {shown}" if shown else ""),
+            provider=self.provider,
+            model=exchange.model,
+            **details,
+        )
+
+
+class Complaint(NamedTuple):
+    """What an error body says."""
+
+    message: str | None = None
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+
+
+def complaint_in(body: object) -> Complaint | None:
+    """Read a parsed error body: OpenAI's shape, a string, a bare message, or a list of one."""
+    if is_list(body) and len(body) == 1:
+        body = body[0]
+    if not is_object(body):
+        return None
+    error = body.get("error")
+    if is_object(error):
+        inner = error
+    elif isinstance(error, str) and error:
+        return Complaint(error, _word(body.get("error_type")))
+    elif isinstance(message := body.get("message") or body.get("detail"), str):
+        return Complaint(message, _word(body.get("type")), _word(body.get("code")))
+    else:
+        return None
+    return Complaint(
+        _word(inner.get("message")),
+        _word(inner.get("type")),
+        _word(inner.get("code")),
+        _word(inner.get("param")),
+    )
+
+
+def failure(response: HttpResponse, exchange: Exchange, source: Source) -> APIError:
+    """Map an answer that is no success."""
+    if 300 <= response.status < 400:
+        return _redirect(response, exchange, source)
+    complaint = complaint_in(_json(response.body)) or Complaint()
+    headers = response.headers
+    return status_error_class(response.status)(
+        _said(response.status, complaint, response.body, exchange, source),
+        status_code=response.status,
+        type=complaint.type,
+        code=complaint.code,
+        param=complaint.param,
+        retry_after=retry_after(headers, exchange.created),
+        should_retry=_should_retry(headers.get("x-should-retry"), complaint),
+        request_id=request_id(response),
+        provider=source.provider,
+        model=exchange.model,
+    )
+
+
+def failure_in_stream(body: object, exchange: Exchange, source: Source) -> APIError:
+    """Map an error that came as an event or line of a stream; unknown ones are the provider's."""
+    complaint = complaint_in(body) or Complaint()
+    status = _status_of(complaint)
+    return status_error_class(status)(
+        _said(status, complaint, b"", exchange, source, verb="failed inside the stream"),
+        status_code=status,
+        type=complaint.type,
+        code=complaint.code,
+        param=complaint.param,
+        should_retry=_should_retry(None, complaint),
+        provider=source.provider,
+        model=exchange.model,
+    )
+
+
+def request_id(response: HttpResponse) -> str | None:
+    """Return the provider's id of the exchange, where it sent one."""
+    value = response.headers.get("x-request-id") or response.headers.get("request-id")
+    return value[:200] if value else None
+
+
+def _said(
+    status: int,
+    complaint: Complaint,
+    body: bytes,
+    exchange: Exchange,
+    source: Source,
+    *,
+    verb: str = "answered",
+) -> str:
+    who = f"{source.provider}/{exchange.model} {verb}"
+    if complaint.message:
+        what = scrub(complaint.message, source.secrets)[:_MESSAGE_LIMIT]
+    else:
+        what = excerpt(body, source.secrets) or "no message"
+    hint = f" (check the key of provider {source.provider!r})" if status == 401 else ""
+    return f"{who} ({status}): {what}{hint}"
+
+
+def _redirect(response: HttpResponse, exchange: Exchange, source: Source) -> APIStatusError:
+    try:
+        host = urlsplit(response.headers.get("location", "")).hostname
+    except ValueError:
+        host = None
+    where = f"host {excerpt(host.encode(), source.secrets, 100)!r}" if host else "another path"
+    return APIStatusError(
+        f"{source.provider}/{exchange.model} answered {response.status}, a redirect to {where}; "
+        "redirects are never followed, so set base_url to the address that answers",
+        status_code=response.status,
+        should_retry=False,
+        request_id=request_id(response),
+        provider=source.provider,
+        model=exchange.model,
+    )
+
+
+def _should_retry(header: str | None, complaint: Complaint) -> bool | None:
+    if complaint.code in _HOPELESS or complaint.type in _HOPELESS:
+        return False
+    return {"true": True, "false": False}.get((header or "").strip().lower())
+
+
+def _status_of(complaint: Complaint) -> int:
+    code = complaint.code or ""
+    if code.isascii() and code.isdigit() and len(code) == 3 and 400 <= int(code) <= 599:
+        return int(code)
+    return _STATUS_OF_TYPE.get(code) or _STATUS_OF_TYPE.get(complaint.type or "") or 500
+
+
+def _word(value: object) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _json(body: bytes) -> object:
+    try:
+        return from_json(body)
+    except ValueError:
+        return None

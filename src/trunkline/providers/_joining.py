@@ -1,0 +1,156 @@
+"""Chunks to a completion and back, for answers that came in the other form than was asked.
+
+Decides how deltas add up; ``partial`` does it for a stream that broke off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
+
+from ._shapes import is_list, is_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from trunkline.types.chat import Choice, ChoiceDelta, ChunkChoice, ToolCallDelta
+
+    from .base import JSON
+
+_TEXTS = ("content", "refusal", "reasoning_content")
+
+
+@dataclass(slots=True)
+class _Building:
+    """One choice as far as it came."""
+
+    texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    calls: dict[int, JSON] = field(default_factory=dict[int, "JSON"])
+    function: JSON | None = None
+    finish: str | None = None
+    logprobs: list[Any] = field(default_factory=list[Any])
+    extra: JSON = field(default_factory=dict[str, Any])
+    message_extra: JSON = field(default_factory=dict[str, Any])
+
+
+def join_chunks(
+    chunks: Iterable[ChatCompletionChunk], usage: Usage | None = None
+) -> ChatCompletion | None:
+    """Add up chunks to the completion they make.
+
+    A choice that has no finish reason yet gets ``"length"``: it was cut.
+
+    Returns:
+        ``None`` where no chunk holds a choice.
+    """
+    choices: dict[int, _Building] = {}
+    top: JSON = {}
+    for chunk in chunks:
+        top |= chunk.model_extra or {}
+        for name in ("id", "created", "model", "system_fingerprint", "service_tier"):
+            if (value := getattr(chunk, name)) is not None:
+                top[name] = value
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            _add(choices.setdefault(choice.index, _Building()), choice)
+    if not choices:
+        return None
+    top["usage"] = usage
+    top["choices"] = [_built(i, b) for i, b in sorted(choices.items())]
+    return ChatCompletion.model_validate(top)
+
+
+def is_finished(chunks: Sequence[ChatCompletionChunk]) -> bool:
+    """Say whether there is a choice, and each has its finish reason."""
+    seen = {c.index for chunk in chunks for c in chunk.choices}
+    done = {c.index for chunk in chunks for c in chunk.choices if c.finish_reason}
+    return bool(seen) and seen == done
+
+
+def split_completion(completion: ChatCompletion) -> list[ChatCompletionChunk]:
+    """Take a completion apart: for each choice a chunk of content, then one of its finish reason.
+
+    The usage is left out; a decoder adds it where it was asked for.
+    """
+    top: JSON = {
+        **(completion.model_extra or {}),
+        "id": completion.id,
+        "created": completion.created,
+        "model": completion.model,
+        "system_fingerprint": completion.system_fingerprint,
+        "service_tier": completion.service_tier,
+    }
+    return [
+        ChatCompletionChunk.model_validate({**top, "choices": [piece]})
+        for choice in completion.choices
+        for piece in _pieces(choice)
+    ]
+
+
+def _add(building: _Building, choice: ChunkChoice) -> None:
+    delta: ChoiceDelta = choice.delta
+    for name in _TEXTS:
+        if (text := getattr(delta, name)) is not None:
+            building.texts.setdefault(name, []).append(text)
+    for call in delta.tool_calls or ():
+        _add_call(building.calls.setdefault(call.index, {"arguments": []}), call)
+    if (function := delta.function_call) is not None:
+        legacy = building.function or {"name": "", "arguments": ""}
+        legacy["name"] = legacy["name"] or function.name or ""
+        legacy["arguments"] += function.arguments or ""
+        building.function = legacy
+    if is_object(choice.logprobs) and is_list(tokens := choice.logprobs.get("content")):
+        building.logprobs += tokens
+    building.finish = choice.finish_reason or building.finish
+    building.extra |= choice.model_extra or {}
+    building.message_extra |= delta.model_extra or {}
+
+
+def _add_call(call: JSON, delta: ToolCallDelta) -> None:
+    call["id"] = call.get("id") or delta.id
+    call["type"] = call.get("type") or delta.type
+    call.setdefault("extra", {}).update(delta.model_extra or {})
+    if (function := delta.function) is not None:
+        call["name"] = call.get("name") or function.name
+        call["arguments"].append(function.arguments or "")
+
+
+def _built(index: int, building: _Building) -> JSON:
+    message: JSON = {**building.message_extra, "role": "assistant", "content": None}
+    message |= {name: "".join(pieces) for name, pieces in building.texts.items()}
+    if building.calls:
+        message["tool_calls"] = [_whole_call(c) for _, c in sorted(building.calls.items())]
+        message["content"] = message["content"] or None
+    if building.function:
+        message["function_call"] = building.function
+    return {
+        **building.extra,
+        "index": index,
+        "message": message,
+        "finish_reason": building.finish or "length",
+        "logprobs": {"content": building.logprobs} if building.logprobs else None,
+    }
+
+
+def _whole_call(call: JSON) -> JSON:
+    whole: JSON = {**call["extra"], "id": call["id"] or "", "type": call["type"] or "function"}
+    if whole["type"] == "function":
+        whole["function"] = {
+            "name": call.get("name") or "",
+            "arguments": "".join(call["arguments"]) or "{}",
+        }
+    return whole
+
+
+def _pieces(choice: Choice) -> list[JSON]:
+    delta = choice.message.model_dump(exclude_unset=True)
+    delta["role"] = "assistant"
+    for number, call in enumerate(delta.get("tool_calls") or ()):
+        call["index"] = number
+    extra = choice.model_extra or {}
+    return [
+        {"index": choice.index, "delta": delta, "finish_reason": None, "logprobs": choice.logprobs},
+        {**extra, "index": choice.index, "delta": {}, "finish_reason": choice.finish_reason},
+    ]
