@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Per = Literal["day", "week", "month", "total"]
 OnExceeded = Literal["fit", "refuse", "free"]
+MIN_OUTPUT_CAP = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +49,187 @@ class Offer:
     is_free: bool = False
     unpriced_allowed: bool = False
     price_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one budget has left in one period, for one call."""
+
+    id: int
+    scope: str
+    per: str
+    limit: int
+    spent: int
+    held: int
+    on_exceeded: OnExceeded
+    resets_at: float | None
+
+    @property
+    def left(self) -> int:
+        """Nano-dollars; below 0 after an overrun."""
+        return self.limit - self.spent - self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """One offer was drawn and fits."""
+
+    index: int
+    amount: int
+    output_cap: int | None
+    lowered: bool
+    unpriced: bool
+    probabilities: tuple[float, ...]
+    mask: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Nothing fits; ``room`` is the one most in the way, ``needed`` the smallest worst case."""
+
+    room: Room
+    needed: int | None
+    mask: tuple[str | None, ...]
+    unpriced: bool
+
+
+Draw = Callable[
+    [Sequence[float], Sequence[int], Sequence[bool], float], tuple[int, tuple[float, ...]]
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Lottery:
+    """The policy's distribution over the offers and the uniform that decides."""
+
+    probabilities: Sequence[float]
+    ranking: Sequence[int]
+    u: float
+    draw: Draw
+
+    def among(self, fits: Sequence[bool]) -> tuple[int, tuple[float, ...]]:
+        """Draw one of those that fit."""
+        return self.draw(self.probabilities, self.ranking, fits, self.u)
+
+
+def admit(
+    offers: Sequence[Offer], rooms: Sequence[tuple[Room, ...]], lottery: Lottery
+) -> Admitted | Denied:
+    """Mask what does not fit, draw, lower the cap where that is all that helps, or deny.
+
+    Args:
+        offers: The candidates.
+        rooms: The budgets that count each offer; equal tuples are best the same object.
+        lottery: How to choose among those that fit.
+    """
+    gates = [_Gate(())] * len(offers)
+    by_rooms: dict[int, _Gate] = {}
+    for i, group in enumerate(rooms):
+        if group:
+            gate = by_rooms.get(id(group))
+            if gate is None:
+                gate = by_rooms[id(group)] = _Gate(group)
+            gates[i] = gate
+    mask = tuple([gate.against(offer) for offer, gate in zip(offers, gates, strict=True)])
+    if None in mask:
+        caps = [offer.output_cap for offer in offers]
+        fits = [reason is None for reason in mask]
+    else:
+        caps = [gate.lowered_cap(offer) for offer, gate in zip(offers, gates, strict=True)]
+        fits = [cap > 0 for cap in caps]
+        if not any(fits):
+            return _denied(offers, gates, mask)
+    index, probabilities = lottery.among(fits)
+    offer, gate = offers[index], gates[index]
+    if (room := gate.refusal(offer)) is not None:
+        return Denied(room, offer.amount_nanousd, mask, unpriced=False)
+    lowered = caps[index] < offer.output_cap
+    return Admitted(
+        index=index,
+        amount=amount_at(offer, caps[index]) if lowered else offer.amount_nanousd or 0,
+        output_cap=caps[index] if gate.rooms else None,
+        lowered=lowered,
+        unpriced=offer.amount_nanousd is None and not offer.is_free,
+        probabilities=probabilities,
+        mask=mask,
+    )
+
+
+def amount_at(offer: Offer, cap: int) -> int:
+    """Return an upper bound of the worst case at a lower cap: what is saved is rounded down."""
+    assert offer.amount_nanousd is not None  # noqa: S101  # asked of priced offers only
+    return offer.amount_nanousd - (offer.output_cap - cap) * offer.output_pico // 1000
+
+
+class _Gate:
+    """The tightest of one group of rooms, by what their rules let happen."""
+
+    __slots__ = ("free", "masking", "refusing", "rooms")
+
+    def __init__(self, rooms: tuple[Room, ...]) -> None:
+        self.rooms = rooms
+        self.masking = min(
+            (room for room in rooms if room.on_exceeded != "refuse"), key=_left, default=None
+        )
+        self.refusing = min(
+            (room for room in rooms if room.on_exceeded == "refuse"), key=_left, default=None
+        )
+        # Where a "free" budget is in the way, only a free model may take the place, no lower cap.
+        self.free = min(
+            (room for room in rooms if room.on_exceeded == "free"), key=_left, default=None
+        )
+
+    def against(self, offer: Offer) -> str | None:
+        """Say why the offer may not be drawn, ``None`` if it may."""
+        if offer.is_free or not self.rooms:
+            return None
+        if offer.amount_nanousd is None:
+            return None if offer.unpriced_allowed else "no price"
+        if self.masking is not None and offer.amount_nanousd > self.masking.left:
+            return f"does not fit the budget {self.masking.scope} per {self.masking.per}"
+        return None
+
+    def refusal(self, offer: Offer) -> Room | None:
+        """Return the "refuse" room that the drawn offer, at its full cap, does not fit."""
+        if offer.is_free or offer.amount_nanousd is None or self.refusing is None:
+            return None
+        return self.refusing if offer.amount_nanousd > self.refusing.left else None
+
+    def lowered_cap(self, offer: Offer) -> int:
+        """Return the highest cap at which a masked offer fits, 0 if none of at least 256 does."""
+        if not self._can_lower(offer) or self.masking is None or offer.amount_nanousd is None:
+            return 0
+        excess = offer.amount_nanousd - self.masking.left
+        cap = offer.output_cap + (-excess * 1000) // offer.output_pico  # rounded to save enough
+        return cap if cap >= MIN_OUTPUT_CAP else 0
+
+    def smallest(self, offer: Offer) -> int | None:
+        """Return the least that the offer can be held at here."""
+        if self._can_lower(offer) and offer.output_cap > MIN_OUTPUT_CAP:
+            return amount_at(offer, MIN_OUTPUT_CAP)
+        return offer.amount_nanousd
+
+    def _can_lower(self, offer: Offer) -> bool:
+        if offer.cap_is_callers or offer.output_pico <= 0 or offer.amount_nanousd is None:
+            return False
+        return self.free is None or offer.amount_nanousd <= self.free.left
+
+
+def _left(room: Room) -> int:
+    return room.left
+
+
+def _denied(
+    offers: Sequence[Offer], gates: Sequence[_Gate], mask: tuple[str | None, ...]
+) -> Denied:
+    """Choose the figures: of the offer that needs least, the budget that has least left."""
+    priced = [
+        (needed, i)
+        for i, (offer, gate) in enumerate(zip(offers, gates, strict=True))
+        if (needed := gate.smallest(offer)) is not None
+    ]
+    needed, i = min(priced, default=(None, 0))
+    gate = gates[i]
+    room = gate.masking or gate.refusing
+    assert room is not None  # noqa: S101  # an offer without rooms is never masked
+    return Denied(room, needed, mask, unpriced=not priced)

@@ -1,0 +1,70 @@
+"""The event log: one sequence of decisions, outcomes, feedback, administration and constants.
+
+Rows are only appended; their ids are given inside the committing transaction, so the fold of rows
+in id order is the same in every process.
+"""
+
+from __future__ import annotations
+
+from json import loads
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from .records import EventRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .connection import Connection
+    from .records import EventKind
+
+_APPEND = "INSERT INTO event (call_id, kind, at, x, body) VALUES (?, ?, ?, ?, ?) RETURNING id"
+_AFTER = "SELECT id, call_id, kind, at, x, body FROM event WHERE id > ? ORDER BY id LIMIT ?"
+_OF_CALL = """SELECT id, call_id, kind, at, x, body FROM event
+WHERE call_id = ? AND kind = ? ORDER BY id"""
+_LATEST = "SELECT coalesce(max(id), 0) FROM event"
+
+
+def append(
+    connection: Connection,
+    kind: EventKind,
+    call_id: str,
+    at: float,
+    x: bytes | None,
+    body: Mapping[str, Any],
+) -> int:
+    """Write one row and return its id; ``call_id`` is ``""`` where no call is concerned."""
+    text = to_json(body).decode()
+    row = connection.execute(_APPEND, (call_id, kind, at, x, text)).fetchone()
+    return int(row[0])
+
+
+def read_after(connection: Connection, cursor: int, limit: int) -> list[EventRow]:
+    """Return at most ``limit`` rows with ids above ``cursor``, in order."""
+    return [_row(row) for row in connection.execute(_AFTER, (cursor, limit))]
+
+
+def of_call(connection: Connection, call_id: str, kind: EventKind) -> list[EventRow]:
+    """Return one call's rows of one kind, in order."""
+    return [_row(row) for row in connection.execute(_OF_CALL, (call_id, kind))]
+
+
+def decision_of(connection: Connection, call_id: str) -> EventRow | None:
+    """Return the call's decision, ``None`` for an unknown or refused call."""
+    rows = of_call(connection, call_id, "decision")
+    return rows[0] if rows else None
+
+
+def outcomes_of(connection: Connection, call_id: str) -> list[EventRow]:
+    """Return the endings of the call's attempts, in order; a late settle adds one."""
+    return of_call(connection, call_id, "outcome")
+
+
+def latest_id(connection: Connection) -> int:
+    """Return the id of the newest row, 0 for an empty log."""
+    return int(connection.execute(_LATEST).fetchone()[0])
+
+
+def _row(row: tuple[Any, ...]) -> EventRow:
+    return EventRow(row[0], row[1], row[2], row[3], row[4], loads(row[5]))
