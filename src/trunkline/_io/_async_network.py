@@ -330,12 +330,13 @@ async def _connect_asyncio(
 
 async def _connect_trio(host: str, port: int, backend: AsyncBackend) -> TrioStream:
     limits = backend.limits
+    anyio_backend: Any = httpcore.AnyIOBackend  # typed as what it is without anyio
     try:
         left_s = limits.left(limits.connect_s)
     except TimeoutError:
         raise httpcore.ConnectTimeout from None
     try:
-        stream = await httpcore.AnyIOBackend().connect_tcp(host, port, left_s)
+        stream = await anyio_backend().connect_tcp(host, port, left_s)
     except httpcore.ConnectError as error:
         cause = error.__cause__ or error
         raise httpcore.ConnectError(connect_failure(cause.__cause__ or cause)) from None

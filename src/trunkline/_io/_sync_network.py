@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

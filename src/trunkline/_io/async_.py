@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .clients import AsyncClientWire, client_for
 from .exchange import open_exchange
 from .limits import Clock, LimitPassedError, limits_of
 from .pool import HttpPool
@@ -67,6 +68,9 @@ class AsyncIO:
         return free
 
     def _dial(self, target: Target, limits: Limits) -> Wire:
+        client = client_for(self.pool, target, is_async=True)
+        if client is not None:
+            return AsyncClientWire(client)
         import httpcore
 
         from .wires import AsyncWire
@@ -177,6 +181,6 @@ def _start(generator: AsyncGenerator[None, None]) -> None:
     """Run a generator to its first ``yield``, so that the loop knows of it."""
     step = generator.__anext__()
     try:
-        step.send(None)  # type: ignore[attr-defined]
+        step.send(None)
     except StopIteration:
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from trunkline.errors import ConfigurationError
 
+from .clients import ClientWire, client_for
 from .exchange import open_exchange
 from .limits import Clock, limits_of
 from .pool import HttpPool
@@ -67,6 +68,9 @@ class BlockingIO:
         return await open_exchange(request, limits, self.pool, self.pool.blocking(), self._dial)
 
     def _dial(self, target: Target, limits: Limits) -> Wire:
+        client = client_for(self.pool, target, is_async=False)
+        if client is not None:
+            return ClientWire(client)
         import httpcore
 
         from .wires import BlockingWire

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from trunkline.errors import APIConnectionError, APIResponseValidationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .protocol import ByteSource
 
 BODY_CAP = 32 * 1024 * 1024
@@ -61,7 +63,7 @@ class Inflater:
         return self._decoder.eof or not self._started
 
 
-def inflater_for(headers: dict[str, str], host: str) -> Inflater | None:
+def inflater_for(headers: Mapping[str, str], host: str) -> Inflater | None:
     """Return what decodes this answer, ``None`` where nothing is needed.
 
     Raises:
@@ -75,7 +77,7 @@ def inflater_for(headers: dict[str, str], host: str) -> Inflater | None:
     raise APIResponseValidationError(f"{host} answered in an encoding that was not asked for")
 
 
-def cap_for(headers: dict[str, str], cap: int) -> int | None:
+def cap_for(headers: Mapping[str, str], cap: int) -> int | None:
     """Return the cap on this answer: none for streams, whose decoders cap each event."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return None if kind in _STREAMS else cap
@@ -93,15 +95,15 @@ async def read_all(
     pieces: list[bytes] = []
     size = 0
     try:
-        while piece := await source.read(idle_s=idle_s):
+        while size <= cap and (piece := await source.read(idle_s=idle_s)):
             size += len(piece)
-            if size > cap:
-                raise too_large(cap)
             pieces.append(piece)
     except BaseException:
         source.abort()
         raise
     await source.close()
+    if size > cap:
+        raise too_large(cap)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

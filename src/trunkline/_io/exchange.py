@@ -14,10 +14,10 @@ from trunkline.errors import APIConnectionError
 
 from .body import bad_gzip, cap_for, inflater_for, too_large
 from .failures import connection_error, is_wire_failure
-from .requests import headers_of, read_headers, target_of
+from .requests import message_of, read_headers, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
     from trunkline.providers.base import HttpRequest
@@ -41,15 +41,8 @@ async def open_exchange(
         APIConnectionError: ``sent=False`` if no byte can have left.
         APITimeoutError: The same.
     """
-    import httpcore
-
     target, path = target_of(request.url)
-    message = httpcore.Request(
-        request.method,
-        httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=path),
-        headers=headers_of(request, target),
-        content=request.body,
-    )
+    message = message_of(request, target, path)
     key = target[:3]
     while True:
         wire: Wire | None = free.take(key)
@@ -98,7 +91,7 @@ class NetworkSource:
         self._size = 0
         self._was_cut = False
         self.status = answer.status
-        self.headers = read_headers(answer.headers)
+        self.headers: Mapping[str, str] = read_headers(answer.headers)
         if self.status < 200:
             raise APIConnectionError(f"{target.name} switched to another protocol")
         self.cap = cap_for(self.headers, cap)
@@ -109,9 +102,6 @@ class NetworkSource:
         self._limits.read_s = self._read_s if idle_s is None else idle_s
         try:
             piece = await self._next()
-            self._size += len(piece)
-            if self.cap is not None and self._size > self.cap:
-                raise too_large(self.cap)
         except zlib.error:
             self._cut()
             raise bad_gzip(self._target.name) from None
@@ -120,6 +110,10 @@ class NetworkSource:
             if isinstance(error, Exception) and is_wire_failure(error):
                 raise connection_error(error, self._target.name, self._limits) from None
             raise
+        self._size += len(piece)
+        if self.cap is not None and self._size > self.cap:
+            self._cut()
+            raise too_large(self.cap)
         return piece
 
     async def _next(self) -> bytes:

@@ -14,6 +14,18 @@ from trunkline.errors import APIConnectionError, APIError, APITimeoutError
 if TYPE_CHECKING:
     from .limits import Limits
 
+_UNSENT = frozenset(
+    {
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "ProxyError",
+        "LocalProtocolError",
+        "UnsupportedProtocol",
+        "InvalidURL",
+    }
+)
+
 _OURS = frozenset({"httpcore", "httpcore2", "httpx", "httpx2", "h11", "trunkline"})
 
 
@@ -32,33 +44,30 @@ def connection_error(error: BaseException, host: str, limits: Limits) -> APIErro
     if isinstance(error, APIError):
         return error
     names = {kind.__name__ for kind in type(error).__mro__}
+    sent = limits.sent and not names & _UNSENT
     if "TimeoutException" in names or isinstance(error, TimeoutError):
-        return _timeout(names, host, limits)
+        return APITimeoutError(_timeout(names, host, limits), sent=sent)
     if names & {"LocalProtocolError", "UnsupportedProtocol", "InvalidURL", "TooManyRedirects"}:
         return APIConnectionError(
             f"the request to {host} is not valid HTTP: check base_url and the headers",
-            sent=limits.sent,
+            sent=sent,
             should_retry=False,
         )
-    if names & {"ConnectError", "ProxyError"} or not limits.sent:
-        return APIConnectionError(
-            f"no connection to {host}{_reason(error, names)}", sent=limits.sent
-        )
+    if names & {"ConnectError", "ProxyError"} or not sent:
+        return APIConnectionError(f"no connection to {host}{_reason(error, names)}", sent=sent)
     if "RemoteProtocolError" in names:
         return APIConnectionError(f"{host} broke off, or its answer is not HTTP")
     return APIConnectionError(f"the connection to {host} broke")
 
 
-def _timeout(names: set[str], host: str, limits: Limits) -> APITimeoutError:
+def _timeout(names: set[str], host: str, limits: Limits) -> str:
     if limits.is_past_deadline:
-        what = f"{host}: the deadline passed"
-    elif "ConnectTimeout" in names:
-        what = f"{host}: not connected within {_seconds(limits.connect_s)}"
-    elif "WriteTimeout" in names:
-        what = f"{host}: took longer than {_seconds(limits.write_s)} to take the request"
-    else:
-        what = f"{host}: nothing came within {_seconds(limits.read_s)}"
-    return APITimeoutError(what, sent=limits.sent)
+        return f"{host}: the deadline passed"
+    if "ConnectTimeout" in names:
+        return f"{host}: not connected within {_seconds(limits.connect_s)}"
+    if "WriteTimeout" in names:
+        return f"{host}: took longer than {_seconds(limits.write_s)} to take the request"
+    return f"{host}: nothing came within {_seconds(limits.read_s)}"
 
 
 def _seconds(limit_s: float | None) -> str:

@@ -105,15 +105,15 @@ def timeout_of(value: Any = _DEFAULT) -> Timeout:
         seconds = _seconds(value)
         return Timeout(connect_s=min(5.0, seconds), read_s=seconds, write_s=seconds)
     if all(hasattr(value, name) for name in ("connect", "read", "write")):
-        return Timeout(
-            *(
-                None if limit is None else _seconds(limit)
-                for limit in (value.connect, value.read, value.write)
-            )
-        )
+        limits: Any = value
+        return Timeout(*(_limit(each) for each in (limits.connect, limits.read, limits.write)))
     raise ConfigurationError(
         f"timeout must be seconds, None or an httpx.Timeout, not {type(value).__name__}"
     )
+
+
+def _limit(value: Any) -> float | None:
+    return None if value is None else _seconds(value)
 
 
 def _seconds(value: float) -> float:

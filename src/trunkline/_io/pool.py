@@ -89,8 +89,12 @@ class FreeList(Generic[P]):
 class HttpPool:
     """What the views of one router share.
 
+    Proxies that the environment names are honoured (``HTTPS_PROXY`` and so on, read once), through
+    an httpx client made for each; ``.netrc``, cookies and system settings never are.
+
     Args:
-        http_client: An httpx or httpx2 client that all exchanges go through.
+        http_client: An httpx or httpx2 client that all exchanges go through; ours to use, not to
+            close.
         body_cap: Most decoded bytes of a whole answer.
         keep_s: How long an idle connection is kept.
     """
@@ -100,6 +104,7 @@ class HttpPool:
     ) -> None:
         self.http_client = http_client
         self.body_cap = body_cap
+        self.proxies: dict[str, str] | None = None
         self._keep_s = keep_s
         self._inherited: list[Any] = []
         self._start()
@@ -108,11 +113,12 @@ class HttpPool:
         self._pid = os.getpid()
         self._blocking: FreeList[Any] = FreeList(self._keep_s)
         self._by_loop: WeakKeyDictionary[Any, FreeList[Any]] = WeakKeyDictionary()
+        self._clients: dict[Any, Any] = {}
 
     def _check_fork(self) -> None:
         if self._pid != os.getpid():
             # The parent still talks on these sockets: never use, shut down or drop them.
-            self._inherited.append((self._blocking, self._by_loop))
+            self._inherited.append((self._blocking, self._by_loop, self._clients))
             self._start()
 
     def blocking(self) -> FreeList[Any]:
@@ -128,9 +134,14 @@ class HttpPool:
             free = self._by_loop[loop] = FreeList(self._keep_s)
         return free
 
+    def clients(self) -> dict[Any, Any]:
+        """Return the clients made for proxies."""
+        self._check_fork()
+        return self._clients
+
     def tls(self) -> ssl.SSLContext:
         """Return the TLS context, made at the first use (28 ms); certificates are verified."""
-        global _tls  # noqa: PLW0603  # one per process
+        global _tls  # one per process
         if _tls is None:
             import httpx
 

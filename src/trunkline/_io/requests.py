@@ -45,6 +45,16 @@ class Target(NamedTuple):
     name: str
 
 
+class Message(NamedTuple):
+    """A request as a wire sends it."""
+
+    method: str
+    url: str
+    path: bytes
+    headers: Headers
+    body: bytes
+
+
 @lru_cache(maxsize=256)
 def _target(base: str) -> tuple[Target, bytes]:
     parts = urlsplit(base)
@@ -80,6 +90,12 @@ def target_of(url: str) -> tuple[Target, bytes]:
         return target, b"%b?%b" % (path, query.encode("ascii"))
     except UnicodeEncodeError:
         raise ConfigurationError(f"the query for {target.name} is not ASCII: quote it") from None
+
+
+def message_of(request: HttpRequest, target: Target, path: bytes) -> Message:
+    """Return the request as it will be sent."""
+    headers = headers_of(request, target)
+    return Message(request.method, request.url, path, headers, request.body)
 
 
 def headers_of(request: HttpRequest, target: Target) -> Headers:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from .limits import Limits
+    from .requests import Message
 
 
 class Answer(Protocol):
@@ -39,7 +40,7 @@ class Answer(Protocol):
 class Wire(Protocol):
     """A connection and the exchange on it."""
 
-    async def send(self, request: httpcore.Request, limits: Limits) -> Answer:
+    async def send(self, message: Message, limits: Limits) -> Answer:
         """Send, and wait for status and headers."""
         ...
 
@@ -68,16 +69,17 @@ class BlockingWire:
     """A connection over blocking sockets."""
 
     def __init__(self, origin: httpcore.Origin, tls: ssl.SSLContext | None, limits: Limits) -> None:
+        self._origin = origin
         self._backend = BlockingBackend(limits)
         self._http = httpcore.HTTPConnection(origin, tls, network_backend=self._backend)
         self._response: httpcore.Response | None = None
         self._events: Any = None
         self._pieces: Iterator[bytes] | None = None
 
-    async def send(self, request: httpcore.Request, limits: Limits) -> Answer:
+    async def send(self, message: Message, limits: Limits) -> Answer:
         """Send, and wait for status and headers."""
         self._backend.limits = limits
-        response = self._response = self._http.handle_request(request)
+        response = self._response = self._http.handle_request(_request(message, self._origin))
         self._events, self._pieces = _events_of(response), None
         return response
 
@@ -129,16 +131,19 @@ class AsyncWire:
         limits: Limits,
         loop: asyncio.AbstractEventLoop | None,
     ) -> None:
+        self._origin = origin
         self._backend = AsyncBackend(limits, loop)
         self._http = httpcore.AsyncHTTPConnection(origin, tls, network_backend=self._backend)
         self._response: httpcore.Response | None = None
         self._events: Any = None
         self._pieces: AsyncIterator[bytes] | None = None
 
-    async def send(self, request: httpcore.Request, limits: Limits) -> Answer:
+    async def send(self, message: Message, limits: Limits) -> Answer:
         """Send, and wait for status and headers."""
         self._backend.limits = limits
-        response = self._response = await self._http.handle_async_request(request)
+        response = self._response = await self._http.handle_async_request(
+            _request(message, self._origin)
+        )
         self._events, self._pieces = _events_of(response), None
         return response
 
@@ -187,6 +192,13 @@ class AsyncWire:
         finally:
             closing.close()
         self.abort()
+
+
+def _request(message: Message, origin: httpcore.Origin) -> httpcore.Request:
+    url = httpcore.URL(
+        scheme=origin.scheme, host=origin.host, port=origin.port, target=message.path
+    )
+    return httpcore.Request(message.method, url, headers=message.headers, content=message.body)
 
 
 def _events_of(response: httpcore.Response) -> Any:
