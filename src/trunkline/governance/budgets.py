@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Per = Literal["day", "week", "month", "total"]
 OnExceeded = Literal["fit", "refuse", "free"]
 MIN_OUTPUT_CAP = 256
+_NO_LIMIT = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,7 @@ class Offer:
     price_version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """What one budget has left in one period, for one call."""
 
     id: int
@@ -70,11 +70,10 @@ class Room:
         return self.limit - self.spent - self.held
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """One offer was drawn and fits."""
 
-    index: int
+    chosen: int
     amount: int
     output_cap: int | None
     lowered: bool
@@ -83,8 +82,7 @@ class Admitted:
     mask: tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(NamedTuple):
     """Nothing fits; ``room`` is the one most in the way, ``needed`` the smallest worst case."""
 
     room: Room
@@ -98,8 +96,7 @@ Draw = Callable[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Lottery:
+class Lottery(NamedTuple):
     """The policy's distribution over the offers and the uniform that decides."""
 
     probabilities: Sequence[float]
@@ -122,32 +119,24 @@ def admit(
         rooms: The budgets that count each offer; equal tuples are best the same object.
         lottery: How to choose among those that fit.
     """
-    gates = [_Gate(())] * len(offers)
-    by_rooms: dict[int, _Gate] = {}
-    for i, group in enumerate(rooms):
-        if group:
-            gate = by_rooms.get(id(group))
-            if gate is None:
-                gate = by_rooms[id(group)] = _Gate(group)
-            gates[i] = gate
+    gates = _gates(rooms)
     mask = tuple([gate.against(offer) for offer, gate in zip(offers, gates, strict=True)])
-    if None in mask:
-        caps = [offer.output_cap for offer in offers]
-        fits = [reason is None for reason in mask]
-    else:
-        caps = [gate.lowered_cap(offer) for offer, gate in zip(offers, gates, strict=True)]
-        fits = [cap > 0 for cap in caps]
-        if not any(fits):
+    lowered = None not in mask
+    if lowered:
+        fits = [gate.lowered_cap(o) > 0 for o, gate in zip(offers, gates, strict=True)]
+        if True not in fits:
             return _denied(offers, gates, mask)
+    else:
+        fits = [reason is None for reason in mask]
     index, probabilities = lottery.among(fits)
     offer, gate = offers[index], gates[index]
     if (room := gate.refusal(offer)) is not None:
         return Denied(room, offer.amount_nanousd, mask, unpriced=False)
-    lowered = caps[index] < offer.output_cap
+    cap = gate.lowered_cap(offer) if lowered else offer.output_cap
     return Admitted(
-        index=index,
-        amount=amount_at(offer, caps[index]) if lowered else offer.amount_nanousd or 0,
-        output_cap=caps[index] if gate.rooms else None,
+        chosen=index,
+        amount=amount_at(offer, cap) if lowered else offer.amount_nanousd or 0,
+        output_cap=cap if gate.rooms else None,
         lowered=lowered,
         unpriced=offer.amount_nanousd is None and not offer.is_free,
         probabilities=probabilities,
@@ -162,32 +151,39 @@ def amount_at(offer: Offer, cap: int) -> int:
 
 
 class _Gate:
-    """The tightest of one group of rooms, by what their rules let happen."""
+    """The tightest of one group of rooms, by what their rules let happen.
 
-    __slots__ = ("free", "masking", "refusing", "rooms")
+    Attributes:
+        masking: Of the "fit" and "free" ones: what does not fit it is not drawn.
+        refusing: Of the "refuse" ones: if what was drawn does not fit it, the call is refused.
+        free: Of the "free" ones: where it is in the way, no lower cap helps, only a free model.
+    """
+
+    __slots__ = ("free", "masking", "masking_left", "refusing", "rooms")
 
     def __init__(self, rooms: tuple[Room, ...]) -> None:
         self.rooms = rooms
-        self.masking = min(
-            (room for room in rooms if room.on_exceeded != "refuse"), key=_left, default=None
-        )
-        self.refusing = min(
-            (room for room in rooms if room.on_exceeded == "refuse"), key=_left, default=None
-        )
-        # Where a "free" budget is in the way, only a free model may take the place, no lower cap.
-        self.free = min(
-            (room for room in rooms if room.on_exceeded == "free"), key=_left, default=None
-        )
+        self.masking = self.refusing = self.free = None
+        for room in sorted(rooms, key=_left, reverse=True):
+            if room.on_exceeded == "refuse":
+                self.refusing = room
+                continue
+            self.masking = room
+            if room.on_exceeded == "free":
+                self.free = room
+        self.masking_left = _NO_LIMIT if self.masking is None else self.masking.left
 
     def against(self, offer: Offer) -> str | None:
         """Say why the offer may not be drawn, ``None`` if it may."""
+        amount = offer.amount_nanousd
+        if amount is not None and amount <= self.masking_left:
+            return None
         if offer.is_free or not self.rooms:
             return None
-        if offer.amount_nanousd is None:
+        if amount is None:
             return None if offer.unpriced_allowed else "no price"
-        if self.masking is not None and offer.amount_nanousd > self.masking.left:
-            return f"does not fit the budget {self.masking.scope} per {self.masking.per}"
-        return None
+        assert self.masking is not None  # noqa: S101  # without one, every amount is below the limit
+        return f"does not fit the budget {self.masking.scope} per {self.masking.per}"
 
     def refusal(self, offer: Offer) -> Room | None:
         """Return the "refuse" room that the drawn offer, at its full cap, does not fit."""
@@ -197,9 +193,9 @@ class _Gate:
 
     def lowered_cap(self, offer: Offer) -> int:
         """Return the highest cap at which a masked offer fits, 0 if none of at least 256 does."""
-        if not self._can_lower(offer) or self.masking is None or offer.amount_nanousd is None:
+        if not self._can_lower(offer) or offer.amount_nanousd is None:
             return 0
-        excess = offer.amount_nanousd - self.masking.left
+        excess = offer.amount_nanousd - self.masking_left
         cap = offer.output_cap + (-excess * 1000) // offer.output_pico  # rounded to save enough
         return cap if cap >= MIN_OUTPUT_CAP else 0
 
@@ -213,6 +209,14 @@ class _Gate:
         if offer.cap_is_callers or offer.output_pico <= 0 or offer.amount_nanousd is None:
             return False
         return self.free is None or offer.amount_nanousd <= self.free.left
+
+
+def _gates(rooms: Sequence[tuple[Room, ...]]) -> list[_Gate]:
+    made: dict[int, _Gate] = {}
+    for group in rooms:
+        if id(group) not in made:
+            made[id(group)] = _Gate(group)
+    return [made[id(group)] for group in rooms]
 
 
 def _left(room: Room) -> int:

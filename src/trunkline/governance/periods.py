@@ -1,6 +1,6 @@
 """When a budget's period begins and ends, in the budget's own time zone.
 
-A day begins at local midnight; where a clock change skips midnight, at the first instant of the day;
+A day begins at local midnight: where a clock change skips it, at the first instant of the day;
 where it comes twice, at the first. Weeks begin on Monday (ISO 8601).
 """
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 MEMORY = ":memory:"
 WAL_LIMIT = 64 * 2**20
 _FIXED_WAL_RESET = (3, 51, 3)
-# Not yet ours to touch, so read before anything is changed in the file.
 _BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
@@ -53,7 +52,7 @@ def connect(
         accept(connection)
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         if path != MEMORY and mode != "wal":
-            raise StorageError(
+            raise StorageError(  # noqa: TRY301  # closes the connection on its way
                 f"the store {path} lies where SQLite's write-ahead log does not work"
                 f" (journal mode {mode}); put it on a local disk"
             )

@@ -190,9 +190,13 @@ def find_or_make(
 
 def rooms(connection: Connection, places: Sequence[Place]) -> tuple[Room, ...]:
     """Read what each place has left."""
+    figures: dict[int, tuple[int, int]] = {}
+    for i in range(0, len(places), _MOST):
+        part = [place.id for place in places[i : i + _MOST]]
+        for row, spent, held in connection.execute(_READ[len(part)], part):
+            figures[row] = spent, held
     return tuple(
-        Room(p.id, p.scope, p.per, p.limit, *figures, p.on_exceeded, p.end)
-        for p, figures in zip(places, _figures(connection, places), strict=True)
+        [Room(p.id, p.scope, p.per, p.limit, *figures[p.id], p.on_exceeded, p.end) for p in places]
     )
 
 
@@ -201,15 +205,6 @@ def post(connection: Connection, ids: Sequence[int], *, held: int, spent: int) -
     for i in range(0, len(ids), _MOST):
         part = ids[i : i + _MOST]
         connection.execute(_POST[len(part)], (held, spent, *part))
-
-
-def _figures(connection: Connection, places: Sequence[Place]) -> list[tuple[int, int]]:
-    found: dict[int, tuple[int, int]] = {}
-    for i in range(0, len(places), _MOST):
-        part = [place.id for place in places[i : i + _MOST]]
-        for row, spent, held in connection.execute(_READ[len(part)], part):
-            found[row] = (spent, held)
-    return [found[place.id] for place in places]
 
 
 def _spent(connection: Connection, scope: scopes.Scope, start: float, end: float) -> int:

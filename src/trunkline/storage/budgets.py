@@ -1,4 +1,4 @@
-"""Setting, removing, listing and showing budgets. How they bind a call is ``balances``' and the ledger's."""
+"""Setting, removing, listing and showing budgets; how they bind a call is the ledger's."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ class Connection(Protocol):
 
     Attributes:
         dialect: Key of the DDL; the rest of the SQL is the same for every driver.
-        cache: What was read from this database; emptied after any rollback, so that nothing outlives
-            the transaction that wrote it.
+        cache: What was read from this database; emptied after any rollback, so that nothing
+            outlives the transaction that wrote it.
     """
 
     dialect: str

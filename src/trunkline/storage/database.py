@@ -75,13 +75,18 @@ class Database:
         self._mine = _Process()
         self._was_open = False
         self._is_stranded = False
-        _live[id(self)] = weakref.ref(self, lambda _, key=id(self): _live.pop(key, None))
+        _remember(self)
+
+    @property
+    def durability(self) -> str:
+        """``"normal"`` or ``"full"``; the latter waits for the disk."""
+        return self._durability
 
     def write(self, fn: Callable[[Connection], T]) -> T:
         """Run ``fn`` in one write transaction and commit it; one try.
 
         Raises:
-            Busy: Another thread, another process, or a call further up this thread's stack is at it.
+            Busy: Another thread or process is at it, or a call further up this thread's stack.
             StorageError: The file cannot be read or written; the message names it.
         """
         return self._try("BEGIN IMMEDIATE", fn)
@@ -91,7 +96,7 @@ class Database:
         return self._try("BEGIN", fn)
 
     def defer(self, fn: Callable[[Connection], object]) -> None:
-        """Leave ``fn`` to the next write, ``close`` or exit; safe in a finaliser: no lock, no SQL."""
+        """Leave ``fn`` to the next write, ``close`` or exit; for finalisers: no lock, no SQL."""
         self._mine.deferred.append(fn)
 
     def check(self) -> list[str]:
@@ -129,7 +134,7 @@ class Database:
     def _try(self, begin: str, fn: Callable[[Connection], T]) -> T:
         mine = self._mine
         if mine.pid != os.getpid():
-            self._after_fork_in_child()
+            self.after_fork_in_child()
             mine = self._mine
         entered = False
         try:
@@ -191,16 +196,18 @@ class Database:
     def _connected(self, mine: _Process) -> SqliteConnection:
         """Return the open connection, opened or opened again where the file was exchanged."""
         connection = mine.connection
-        if connection is not None and self.path != MEMORY:
-            if _sqlite.identity(self.path) != mine.identity:
-                self._drop(mine)
-                connection = None
+        if connection is not None and self._was_moved(mine):
+            self._drop(mine)
+            connection = None
         if connection is None:
             return self._open(mine)
         if connection.in_transaction:  # left over from an interrupted call
             connection.cache.clear()
             connection.rollback()
         return connection
+
+    def _was_moved(self, mine: _Process) -> bool:
+        return self.path != MEMORY and _sqlite.identity(self.path) != mine.identity
 
     def _open(self, mine: _Process) -> SqliteConnection:
         if self._is_stranded:
@@ -248,8 +255,8 @@ class Database:
         if connection is not None:
             connection.close()
 
-    def _before_fork(self) -> None:
-        """Close the file, so that the child inherits no open handle, and keep threads out.
+    def before_fork(self) -> None:
+        """Close the file, so that a child inherits no open handle; keep other threads out.
 
         SQLite remembers per process which locks it holds. A child that inherits that memory without
         the locks would open the file "locked already", and the parent's close could then delete the
@@ -259,13 +266,14 @@ class Database:
         if mine.lock.acquire(timeout=_FORK_WAIT_S) and not mine.active and self.path != MEMORY:
             self._drop(mine)
 
-    def _after_fork_in_parent(self) -> None:
+    def after_fork_in_parent(self) -> None:
+        """Let the threads in again; the next call opens the file."""
         try:
             self._mine.lock.release()
         except RuntimeError:
             _logger.warning("forked while another thread was in the store %s", self.path)
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         """Start afresh; a handle that could not be closed before the fork is kept for ever."""
         stale = self._mine.connection
         self._mine = _Process()
@@ -282,6 +290,11 @@ def _nothing(_: Connection) -> None:
 _live: dict[int, weakref.ref[Database]] = {}
 
 
+def _remember(database: Database) -> None:
+    key = id(database)
+    _live[key] = weakref.ref(database, lambda _: _live.pop(key, None))
+
+
 def _each(step: Callable[[Database], Any]) -> None:
     for reference in list(_live.values()):
         if (database := reference()) is not None:
@@ -295,7 +308,7 @@ def _close_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=lambda: _each(Database._before_fork),  # noqa: SLF001  # this module's own class
-        after_in_parent=lambda: _each(Database._after_fork_in_parent),  # noqa: SLF001
-        after_in_child=lambda: _each(Database._after_fork_in_child),  # noqa: SLF001
+        before=lambda: _each(Database.before_fork),
+        after_in_parent=lambda: _each(Database.after_fork_in_parent),
+        after_in_child=lambda: _each(Database.after_fork_in_child),
     )

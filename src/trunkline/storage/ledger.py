@@ -1,8 +1,7 @@
 """The money: holds are taken before a call, and moved exactly once or twice after it.
 
-Every function runs inside one write transaction of ``Database.write`` and is idempotent by call id.
-The moves are ``reserved -> settled | voided | estimated`` and ``estimated -> settled``; any other is
-a no-op. Which offer fits is ``governance.budgets``' to say; when to try again is the caller's.
+Every function runs inside one write transaction; call ids make it idempotent. The moves are ``reserved -> settled | voided | estimated`` and ``estimated -> settled``; any other is a
+no-op. Which offer fits is ``governance.budgets``' to say; when to try again is the caller's.
 """
 
 from __future__ import annotations
@@ -94,7 +93,7 @@ def reserve(
     verdict, rooms = _admit(connection, book, caller, offers, lottery)
     if isinstance(verdict, Denied):
         return _same_grant(connection, caller.call_id) or _not_granted(verdict)
-    granted = _hold(connection, caller, 1, offers[verdict.index], verdict, rooms)
+    granted = _hold(connection, caller, 1, offers[verdict.chosen], verdict, rooms)
     if granted is None:
         return _same_grant(connection, caller.call_id) or _used_up(caller.call_id)
     x, body = decision(granted)
@@ -246,10 +245,12 @@ def _admit(
     """Load what every candidate's budgets have left and let the rules decide."""
     common = book.places(connection, caller.scopes, caller.at)
     common += tuple(balances.block_place(connection, *block) for block in caller.blocks)
+    if not book.counts_offers:
+        shared = balances.rooms(connection, common) if common else ()
+        rooms = [shared] * len(offers)
+        return admit(offers, rooms, lottery), rooms
     own = [
         book.places(connection, scopes.offer_scopes(offer.provider, offer.model), caller.at)
-        if book.counts_offers
-        else ()
         for offer in offers
     ]
     distinct = {place.id: place for group in own for place in group}
@@ -257,13 +258,13 @@ def _admit(
     shared = read[: len(common)]
     by_id = dict(zip(distinct, read[len(common) :], strict=True))
     groups: dict[tuple[int, ...], tuple[Room, ...]] = {(): shared}
-    rooms: list[tuple[Room, ...]] = []
+    grouped: list[tuple[Room, ...]] = []
     for group in own:
         key = tuple([place.id for place in group])
         if key not in groups:
             groups[key] = shared + tuple(by_id[i] for i in key)
-        rooms.append(groups[key])
-    return admit(offers, rooms, lottery), rooms
+        grouped.append(groups[key])
+    return admit(offers, grouped, lottery), grouped
 
 
 def _hold(
@@ -275,7 +276,7 @@ def _hold(
     rooms: Sequence[tuple[Room, ...]],
 ) -> Granted | None:
     """Insert the hold and add it to its balances; ``None`` if there is one already."""
-    ids = [room.id for room in rooms[verdict.index]]
+    ids = [room.id for room in rooms[verdict.chosen]]
     values = (
         caller.call_id,
         attempt,
@@ -291,7 +292,7 @@ def _hold(
         offer.provider,
         offer.model,
         offer.price_version,
-        verdict.index,
+        verdict.chosen,
         verdict.output_cap,
         int(verdict.lowered),
         int(verdict.unpriced),
@@ -301,7 +302,7 @@ def _hold(
     if verdict.amount:
         balances.post(connection, ids, held=verdict.amount, spent=0)
     return Granted(
-        index=verdict.index,
+        index=verdict.chosen,
         attempt=attempt,
         amount_nanousd=verdict.amount,
         output_cap=verdict.output_cap,
@@ -351,7 +352,7 @@ def _post(connection: Connection, hold: Hold, ending: Ending, cost: int, now: fl
 
 
 def _all_balances(connection: Connection, hold: Hold, now: float) -> tuple[int, ...]:
-    """Return the frozen balances and those made since, which took the hold's cost from a roll-up."""
+    """Return the frozen balances and those made since, which took the hold's cost from roll-ups."""
     book, _ = balances.book_at(connection, now)
     names = _caller_of(hold, 0.0).scopes, scopes.offer_scopes(hold.provider, hold.model)
     later = (place.id for group in names for place in book.places(connection, group, hold.at))
@@ -411,7 +412,8 @@ def _to_correct(connection: Connection, call_id: str, attempt: int | None) -> Ho
         raise NotFoundError(f"there is no {which} of call {call_id}", routing_id=call_id)
     if len(found) > 1:
         raise ConfigurationError(
-            f"call {call_id} has {len(found)} charged attempts; say which: attempt=1..{found[-1].attempt}"
+            f"call {call_id} has several charged attempts; say which:"
+            f" attempt={' or '.join(str(hold.attempt) for hold in found)}"
         )
     if found[0].state == "reserved":
         raise ConfigurationError(f"call {call_id} is still under way; correct it when it has ended")

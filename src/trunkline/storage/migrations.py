@@ -112,7 +112,10 @@ _SCHEMA_1 = {
           version INTEGER NOT NULL,
           state BLOB NOT NULL
         ) STRICT, WITHOUT ROWID""",
-        "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE counter (
+          name TEXT PRIMARY KEY,
+          value INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
         "INSERT INTO counter (name, value) VALUES ('budgets', 0)",
     ),
 }

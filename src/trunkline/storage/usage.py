@@ -27,6 +27,7 @@ _SUMS = (
     "estimated",
     "duration_s",
 )
+_FIGURES = tuple(f"{name}_nanousd" if name in ("cost", "estimated") else name for name in _SUMS)
 _SUMMARY = f"""SELECT team_id, user_id, provider, model, tags,
 {", ".join(f"sum({name})" for name in _SUMS)} FROM rollup WHERE bucket >= ? AND bucket < ?
 GROUP BY team_id, user_id, provider, model, tags"""  # noqa: S608  # constants
@@ -89,8 +90,8 @@ def summary(
             raise ConfigurationError(f"by={name!r} must be one of {', '.join(_COLUMNS)}, tag:KEY")
     totals: dict[tuple[str | None, ...], list[Any]] = {}
     for row in connection.execute(_SUMMARY, _buckets(since, until)):
-        dims = dict(zip(_COLUMNS, row[:4], strict=True))
-        tags = loads(row[4]) if any(name.startswith("tag:") for name in by) else {}
+        dims: dict[str, str] = dict(zip(_COLUMNS, row[:4], strict=True))
+        tags: dict[str, str] = loads(row[4])
         key = tuple(dims[n] or None if n in dims else tags.get(n.removeprefix("tag:")) for n in by)
         total = totals.setdefault(key, [0] * len(_SUMS))
         for i, value in enumerate(row[5:]):
@@ -146,10 +147,7 @@ def _buckets(since: float | None, until: float | None) -> tuple[int, int]:
 def _summary_row(
     by: Sequence[str], key: tuple[str | None, ...], total: list[Any]
 ) -> dict[str, Any]:
-    figures = dict(zip(_SUMS, total, strict=True))
-    figures["cost_nanousd"] = figures.pop("cost")
-    figures["estimated_nanousd"] = figures.pop("estimated")
-    return {**dict(zip(by, key, strict=True)), **figures}
+    return {**dict(zip(by, key, strict=True)), **dict(zip(_FIGURES, total, strict=True))}
 
 
 def _record(row: tuple[Any, ...]) -> UsageRecord:
