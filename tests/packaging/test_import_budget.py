@@ -14,7 +14,7 @@ import pytest
 # What a user pays for only when a call needs it. trunkline.providers.openai and its siblings are
 # left out on purpose: naming the configured providers may load their classes.
 HEAVY_FOR_IMPORT = {"numpy", "httpx", "httpcore", "anyio", "asyncio", "tenacity", "ssl", "sqlite3"}
-HEAVY_FOR_ROUTER = {"numpy", "httpx", "httpcore", "tenacity", "ssl"}
+HEAVY_FOR_ROUTER = {"numpy", "httpx", "httpcore", "tenacity"}
 
 PROBE = """
 import _thread, json, sys
