@@ -73,3 +73,48 @@ class UsageRecord:
 
     def __repr__(self) -> str:
         return usage_line(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRecord:
+    """Money set aside for one call under way.
+
+    Attributes:
+        held: In USD.
+        expires_at: When it is charged as an estimate if nobody settles it.
+        owner: The process that holds it.
+    """
+
+    routing_id: str
+    attempt: int
+    provider: str
+    model: str
+    held: Decimal
+    expires_at: float
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A model as the Router knows it; the first three fields are OpenAI's.
+
+    Attributes:
+        id: ``provider/model``.
+        owned_by: Name of the configured provider.
+        input_usd_per_m: USD per million input tokens, ``None`` where unknown.
+        output_usd_per_m: The same for output.
+        context: Input plus output limit in tokens.
+        max_output: Output limit in tokens.
+        supports: Capabilities; ``None`` where unknown.
+        reason: How a name led here, from ``resolve``.
+    """
+
+    id: str
+    owned_by: str
+    object: str = "model"
+    input_usd_per_m: Decimal | None = None
+    output_usd_per_m: Decimal | None = None
+    context: int | None = None
+    max_output: int | None = None
+    supports: tuple[str, ...] | None = None
+    reason: str | None = None

@@ -1,0 +1,374 @@
+"""Admission: is this call well formed, whom may it ask, and who is ruled out and why?
+
+Pure: parameters and settings go in, a ``Call`` or a typed refusal comes out. Nothing is held yet,
+so every bad argument ends here, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from trunkline.catalog import capabilities, tokens
+from trunkline.errors import ConfigurationError, NoEligibleModelError
+from trunkline.types.params import CHAT_PARAMS, TRANSPORT_PARAMS
+from trunkline.types.routing import Candidate, Objective, RouteOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from trunkline._io.protocol import Timeout
+    from trunkline.catalog.models import Deployment
+
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_COUNTS = ("n", "max_tokens", "max_completion_tokens")
+POLICY_NAMES = ("learned", "cheapest", "fastest", "baseline")
+_ROUTE_FIELDS = tuple(f.name for f in fields(RouteOptions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one view of a Router asks for when the call itself is silent."""
+
+    models: tuple[str, ...] | None = None
+    objective: Objective = field(default_factory=Objective)
+    policy: Any = "learned"
+    fallbacks: tuple[str, ...] = ()
+    team: str | None = None
+    user: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    timeout: Timeout
+    deadline_s: float | None = None
+    max_retries: int = 2
+    max_output_tokens: int = 8192
+    unpriced: str = "refuse"
+    drop_params: bool = False
+    blocks: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One admitted call: what is asked of whom, on whose account, within which limits.
+
+    Attributes:
+        id: The ledger's call id, made before anything is written.
+        params: The request's own fields, without ``model``.
+        requested: The name the caller gave.
+        is_explicit: A named model, never swapped.
+        candidates: Who may be chosen, in the order given.
+        ruled_out: Who may not, with the reason.
+        fallbacks: Who is asked when those fail.
+        needs: Capabilities the request needs.
+        input_bytes: Upper bound of the input, in bytes (and so in tokens).
+        input_tokens: Estimate of the input, in tokens.
+        unbounded: Parts whose cost has no bound.
+        output_cap: The caller's own cap, if any.
+        deadline_s: Seconds for all attempts and the body; ``None`` for none.
+    """
+
+    id: str
+    created: float
+    params: dict[str, Any]
+    requested: str
+    is_explicit: bool
+    stream: bool
+    candidates: tuple[Deployment, ...]
+    ruled_out: tuple[tuple[Deployment, str], ...]
+    fallbacks: tuple[Deployment, ...]
+    reason: str
+    input_bytes: int
+    input_tokens: int
+    unbounded: tuple[str, ...]
+    output_cap: int | None
+    n: int
+    settings: Settings
+    explore: bool | None
+    idempotent: bool
+    timeout: Timeout
+    deadline_s: float | None
+    headers: Mapping[str, str]
+    query: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A call's parameters, taken apart: the request's own fields, and what steers the call."""
+
+    model: str
+    params: dict[str, Any]
+    route: RouteOptions
+    stream: bool
+    headers: Mapping[str, str]
+    query: Mapping[str, Any]
+    timeout: Any
+    has_timeout: bool
+
+
+def take_apart(given: Mapping[str, Any]) -> Arguments:
+    """Check and split the arguments of ``create``.
+
+    Raises:
+        ConfigurationError: Unknown or ill-typed arguments, each by name.
+    """
+    params = {name: value for name, value in given.items() if not _is_omitted(value)}
+    for name in params.keys() - CHAT_PARAMS - TRANSPORT_PARAMS:
+        raise ConfigurationError(_unknown(name, CHAT_PARAMS | TRANSPORT_PARAMS))
+    headers = _mapping(params.pop("extra_headers", None), "extra_headers")
+    query = _mapping(params.pop("extra_query", None), "extra_query")
+    route = params.pop("route", None)
+    has_timeout = "timeout" in params
+    timeout = params.pop("timeout", None)
+    body = dict(_mapping(params.pop("extra_body", None), "extra_body"))
+    if (nested := body.pop("trunkline", None)) is not None:
+        route = _route_options(_mapping(nested, "extra_body['trunkline']"), route)
+    params.update(body)
+    if not (route is None or isinstance(route, RouteOptions)):
+        raise ConfigurationError(f"route must be a RouteOptions, not {type(route).__name__}")
+    model = params.pop("model", None)
+    if not isinstance(model, str) or not model:
+        raise ConfigurationError('model must be a name such as "gpt-5-mini" or "auto"')
+    params["messages"] = _messages(params.get("messages"))
+    if "tools" in params and params["tools"] is not None:
+        params["tools"] = _dicts(params["tools"], "tools")
+    stream = params.pop("stream", None)
+    if not (stream is None or isinstance(stream, bool)):
+        raise ConfigurationError(f"stream must be True or False, not {stream!r}")
+    for name in _COUNTS:
+        _check_count(params.get(name), name)
+    return Arguments(
+        model, params, route or RouteOptions(), bool(stream), headers, query, timeout, has_timeout
+    )
+
+
+def with_route(settings: Settings, route: RouteOptions) -> Settings:
+    """Lay a call's own options over the view's."""
+    given: dict[str, Any] = {}
+    for name in ("objective", "policy", "team", "user", "deadline_s"):
+        if (value := getattr(route, name)) is not None:
+            given[name] = value
+    if route.models is not None:
+        given["models"] = names(route.models, "route.models")
+    if route.fallbacks is not None:
+        given["fallbacks"] = names(route.fallbacks, "route.fallbacks")
+    if route.tags is not None:
+        given["tags"] = {**settings.tags, **check_tags(route.tags)}
+    if "policy" in given:
+        check_policy(given["policy"])
+    if "team" in given or "user" in given:
+        check_identity(given.get("team"), given.get("user"))
+    if "objective" in given and not isinstance(given["objective"], Objective):
+        raise ConfigurationError("objective must be an Objective")
+    return replace(settings, **given) if given else settings
+
+
+def eligible(
+    deployments: Sequence[Deployment], params: Mapping[str, Any], input_tokens: int
+) -> tuple[tuple[Deployment, ...], tuple[tuple[Deployment, str], ...]]:
+    """Split deployments into those that can serve the request and those that cannot, with why."""
+    needs = capabilities.needs(params)
+    fit: list[Deployment] = []
+    out: list[tuple[Deployment, str]] = []
+    for deployment in deployments:
+        cap = asked_cap(params)
+        reason = capabilities.ruled_out(deployment.model, needs, input_tokens, cap)
+        if reason is None:
+            fit.append(deployment)
+        else:
+            out.append((deployment, reason))
+    return tuple(fit), tuple(out)
+
+
+def admit(
+    asked: Arguments,
+    settings: Settings,
+    *,
+    call_id: str,
+    created: float,
+    find: Callable[[str], tuple[Sequence[Deployment], bool, str]],
+    timeout_of: Callable[[Any], Timeout],
+) -> Call:
+    """Make the admitted call.
+
+    Args:
+        asked: From ``take_apart``.
+        settings: The view's, with the call's own laid over.
+        call_id: Fresh.
+        created: UTC epoch seconds.
+        find: Name -> (deployments, whether it was one explicit model, reason in words).
+        timeout_of: Reads a ``timeout`` argument.
+
+    Raises:
+        ConfigurationError: A bad argument or name.
+        NoEligibleModelError: Nobody can serve the request; each candidate has its reason.
+    """
+    found, is_explicit, reason = find(asked.model)
+    if asked.route.models is not None and is_explicit:
+        raise ConfigurationError('route.models names the arms of "auto" or an alias; drop it here')
+    family = tokens.family_of(found[0].model.id) if is_explicit else "o200k"
+    input_tokens = tokens.estimate_request(asked.params, family)
+    # An explicit model is sent as asked: the caller knows, and the provider has the last word.
+    fit, out = (tuple(found), ()) if is_explicit else eligible(found, asked.params, input_tokens)
+    if not fit:
+        raise _nobody(asked.model, out)
+    timeout = timeout_of(asked.timeout) if asked.has_timeout else settings.timeout
+    return Call(
+        id=call_id,
+        created=created,
+        params=asked.params,
+        requested=asked.model,
+        is_explicit=is_explicit,
+        stream=asked.stream,
+        candidates=fit,
+        ruled_out=out,
+        fallbacks=tuple(d for name in settings.fallbacks for d in find(name)[0]),
+        reason=reason,
+        input_bytes=tokens.input_bound_bytes(asked.params),
+        input_tokens=input_tokens,
+        unbounded=tokens.unbounded_parts(asked.params),
+        output_cap=asked_cap(asked.params),
+        n=asked.params.get("n") or 1,
+        settings=settings,
+        explore=asked.route.explore,
+        idempotent=asked.route.idempotent is not False,
+        timeout=timeout,
+        deadline_s=_deadline(settings, timeout, stream=asked.stream),
+        headers=asked.headers,
+        query=asked.query,
+    )
+
+
+def asked_cap(params: Mapping[str, Any]) -> int | None:
+    """Return the caller's own output cap, the larger where both names are used."""
+    given = [params[n] for n in ("max_completion_tokens", "max_tokens") if params.get(n)]
+    return max(given, default=None)
+
+
+def names(value: Any, name: str) -> tuple[str, ...]:
+    """Read a list of model names; a lone string is an easy mistake and refused."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigurationError(f'{name} must be a list of model names, e.g. ["gpt-5-mini"]')
+    found = tuple(value)
+    if not all(isinstance(item, str) for item in found):
+        raise ConfigurationError(f"{name} must hold model names only")
+    return found
+
+
+def check_tags(tags: Any) -> dict[str, str]:
+    """Read tags: short strings without ``=``, ``/`` or control characters."""
+    checked = dict(_mapping(tags, "tags"))
+    for key, value in checked.items():
+        for part, what in ((key, "key"), (value, "value")):
+            if not isinstance(part, str) or not part or len(part) > 200 or not part.isprintable():
+                raise ConfigurationError(
+                    f"tags: the {what} {part!r} must be 1-200 printable characters"
+                )
+        if "=" in key or "*" in key or value == "*":
+            raise ConfigurationError(f"tags: {key!r} may not hold '=' or '*'")
+    return checked
+
+
+def check_identity(team: Any, user: Any) -> None:
+    """Refuse team and user ids that could not be named in a scope."""
+    for name, value in (("team", team), ("user", user)):
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value or len(value) > 200 or not value.isprintable():
+            raise ConfigurationError(f"{name} must be 1-200 printable characters, not {value!r}")
+        if "/" in value or "*" in value or ":" in value or value != value.strip():
+            raise ConfigurationError(
+                f"{name}={value!r} may not hold '/', ':' or '*' nor outer blanks"
+            )
+
+
+def check_policy(policy: Any) -> None:
+    """Refuse what is no policy, without loading numpy."""
+    if isinstance(policy, str):
+        if policy not in POLICY_NAMES:
+            raise ConfigurationError(
+                f"policy={policy!r} is unknown; use one of {', '.join(POLICY_NAMES)}, or an object "
+                "with a name and a propose method (trunkline.policies)"
+            )
+    elif not hasattr(policy, "propose") or not hasattr(policy, "name"):
+        raise ConfigurationError("policy must be a name, or have a name and a propose method")
+
+
+def _deadline(settings: Settings, timeout: Timeout, *, stream: bool) -> float | None:
+    if settings.deadline_s is not None:
+        if not settings.deadline_s > 0:
+            raise ConfigurationError(f"deadline_s={settings.deadline_s} must be above 0")
+        return settings.deadline_s
+    return None if stream else timeout.read_s
+
+
+def _nobody(requested: str, out: Sequence[tuple[Deployment, str]]) -> NoEligibleModelError:
+    candidates = [Candidate(provider=d.provider, model=d.model.id, ruled_out=why) for d, why in out]
+    reasons = "; ".join(f"{c.id}: {c.ruled_out}" for c in candidates) or "there are no candidates"
+    return NoEligibleModelError(
+        f"no candidate of {requested!r} can serve this request ({reasons})", candidates=candidates
+    )
+
+
+def _messages(messages: Any) -> list[dict[str, Any]]:
+    found = _dicts(messages, "messages")
+    if not found:
+        raise ConfigurationError("messages must hold at least one message")
+    for index, message in enumerate(found):
+        if message.get("role") not in _ROLES:
+            raise ConfigurationError(
+                f"messages[{index}] has role {message.get('role')!r}; "
+                f"use one of {', '.join(sorted(_ROLES))}"
+            )
+    return found
+
+
+def _dicts(value: Any, name: str) -> list[dict[str, Any]]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"{name} must be a list of dicts, not {type(value).__name__}")
+    return [_as_dict(item, f"{name}[{index}]") for index, item in enumerate(value)]
+
+
+def _as_dict(item: Any, name: str) -> dict[str, Any]:
+    # Replaying `response.choices[0].message` is idiomatic with the SDK: take its objects too.
+    if hasattr(item, "model_dump"):
+        return dict(item.model_dump(exclude_unset=True))
+    if isinstance(item, Mapping):
+        return dict(item)
+    raise ConfigurationError(f"{name} must be a dict, not {type(item).__name__}")
+
+
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} must be a dict, not {type(value).__name__}")
+    return value
+
+
+def _check_count(value: Any, name: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name}={value!r} must be a whole number, 1 or more")
+
+
+def _route_options(given: Mapping[str, Any], route: Any) -> RouteOptions:
+    for name in given.keys() - set(_ROUTE_FIELDS):
+        raise ConfigurationError("extra_body['trunkline']: " + _unknown(name, _ROUTE_FIELDS))
+    options: dict[str, Any] = dict(given)
+    if isinstance(options.get("objective"), Mapping):
+        options["objective"] = Objective(**options["objective"])
+    return replace(route or RouteOptions(), **options)
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "a provider's own fields go in extra_body"
+    return f"unknown argument {name!r}; {hint}"
+
+
+def _is_omitted(value: Any) -> bool:
+    # Code written for the SDK passes its sentinels, which mean "as if not given".
+    kind = type(value)
+    return kind.__name__ in ("NotGiven", "Omit") and kind.__module__.startswith("openai")

@@ -1,0 +1,403 @@
+"""The money of one call: taken once, moved between attempts, ended exactly once.
+
+Decides what an attempt's end is charged. Does not decide whether there is another attempt, nor
+whether an offer fits (the ledger does, inside its transaction).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from trunkline import _retries, _store
+from trunkline.catalog import pricing
+from trunkline.errors import APIError, BudgetExceededError, Refused, TrunklineError
+from trunkline.governance.budgets import Offer
+from trunkline.routing import distribution
+from trunkline.storage import events, ledger, usage
+from trunkline.storage.records import Ending, NotGranted, Reservation
+from trunkline.types.money import usd
+from trunkline.types.routing import Actual, Attempt, Routing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trunkline._admission import Call
+    from trunkline._engine import Engine
+    from trunkline._io.protocol import IO
+    from trunkline._learning import Choice
+    from trunkline.catalog.models import Deployment
+    from trunkline.storage.connection import Connection
+    from trunkline.storage.records import EventRow, Granted, Settled
+    from trunkline.types.chat import Usage
+
+LEASE_PAST_DEADLINE_S = 60.0
+OPEN_ENDED_LEASE_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one exchange came to, as far as it is known.
+
+    Attributes:
+        usage: Believable usage, else ``None``.
+        served: The model that answered, where it said so.
+        received_bytes: Output that arrived, in UTF-8 bytes, an upper bound of its tokens.
+        is_whole: The answer is complete.
+        duration_s: Wall and simulated seconds of the exchange.
+    """
+
+    usage: Usage | None = None
+    served: str | None = None
+    received_bytes: int = 0
+    is_whole: bool = False
+    duration_s: float = 0.0
+    first_chunk_s: float | None = None
+    finish_reason: str | None = None
+    request_id: str | None = None
+    error: BaseException | None = None
+
+
+class Hold:
+    """One call's hold, from the reservation to its end.
+
+    Attributes:
+        deployment: Whom the hold is for now.
+        drawn: Id of the deployment that was drawn, to which a fallback is credited.
+        granted: What the ledger gave.
+        attempts: Exchanges so far.
+        is_open: Whether something may be held; true before the first write, because clean-up goes
+            by call id and must also cover a reservation that was interrupted while it committed.
+        in_flight: Whether a request may be on its way, so that its outcome is unknown.
+    """
+
+    def __init__(self, engine: Engine, call: Call, choice: Choice) -> None:
+        self.engine = engine
+        self.call = call
+        self.choice = choice
+        self.attempt = 1
+        self.attempts: list[Attempt] = []
+        self.is_open = False
+        self.in_flight = False
+        self.last: Outcome | None = None
+        self._ending: Ending | None = None
+        self._renew_at: float | None = None
+        self.granted: Granted
+        self.deployment: Deployment
+        self.drawn = ""
+
+    async def take(self, io: IO) -> None:
+        """Draw a model among those whose worst case fits, and hold that.
+
+        Raises:
+            BudgetExceededError: Nothing fits.
+            StorageError: The ledger cannot be written; nothing was sent.
+        """
+        call = self.call
+        now = io.now()
+        offers = [offer_for(call, d) for d in call.candidates]
+        reservation = Reservation(
+            call_id=call.id,
+            now=now,
+            expires_at=self._lease_end(now),
+            owner=self.engine.owner(),
+            team=call.settings.team,
+            user=call.settings.user,
+            tags=call.settings.tags,
+            blocks=call.settings.blocks,
+        )
+
+        def reserve(connection: Connection) -> Granted | NotGranted:
+            for constant in self.choice.constants:
+                events.append(connection, "constant", call.id, now, None, constant)
+            result = ledger.reserve(
+                connection,
+                reservation,
+                offers,
+                self.choice.probabilities,
+                self.choice.ranking,
+                self.choice.u,
+                distribution.draw,
+                lambda granted: (self.choice.x, self.choice.record(call, granted)),
+            )
+            if isinstance(result, NotGranted):
+                usage.count(connection, "refused:budget")
+            return result
+
+        self.is_open = True
+        result = await _store.write(io, self.engine.database, reserve)
+        if isinstance(result, NotGranted):
+            self.is_open = False
+            raise _refusal(call, result)
+        self._granted(result, call.candidates[result.index])
+        self.drawn = self.deployment.id
+        if call.deadline_s is None:
+            self._renew_at = io.monotonic() + OPEN_ENDED_LEASE_S / 2
+
+    async def move(self, io: IO, outcome: Outcome, deployment: Deployment) -> bool:
+        """End the hold of a failed attempt and take one for the next.
+
+        Returns:
+            Whether there was room; if not, the failed attempt is ended all the same.
+        """
+        ending = self._end_of(outcome)
+        offer = offer_for(self.call, deployment)
+        now = io.now()
+
+        def move(connection: Connection) -> Granted | NotGranted:
+            return ledger.next_attempt(
+                connection, self.call.id, self.attempt, ending, offer, now, self._lease_end(now)
+            )
+
+        self._ending = ending
+        result = await _store.write(io, self.engine.database, move)
+        self._ending = None
+        self._book(ending)
+        if isinstance(result, NotGranted):
+            self.is_open = False
+            return False
+        self.attempt = result.attempt
+        self._granted(result, deployment)
+        return True
+
+    async def end(self, io: IO, outcome: Outcome) -> Settled | None:
+        """Post what the call cost and learn from it.
+
+        An answered call is never failed by its book-keeping: where the store cannot be written now,
+        the ending is left to the next store call and the error is logged.
+        """
+        self._ending = self.note(outcome)
+        settle = self._settlement()
+        learner = self.engine.learner
+
+        def settle_and_read(connection: Connection) -> tuple[Settled, list[EventRow]]:
+            return settle(connection), learner.gap(connection)
+
+        try:
+            settled, rows = await _store.write(io, self.engine.database, settle_and_read)
+        except TrunklineError as error:
+            self.engine.log_failure("settling a call", error)
+            self.end_later(outcome)
+            return None
+        self.is_open = False
+        self._book(self._ending)
+        self.engine.learner.fold(rows)
+        return settled
+
+    def end_now(self, outcome: Outcome) -> None:
+        """End what is held without awaiting: the way out of a failed or cancelled call."""
+        if self.is_open:
+            self._ending = self._ending or self._end_of(outcome)
+            _store.write_now(self.engine.database, self._settlement())
+            self.is_open = False
+            self._book(self._ending)
+
+    def end_later(self, outcome: Outcome) -> None:
+        """Leave the end to the next store call: takes no lock, so a finaliser may call it."""
+        if self.is_open:
+            self._ending = self._ending or self._end_of(outcome)
+            self.engine.database.defer(self._settlement())
+            self.is_open = False
+            self._book(self._ending)
+
+    async def renew(self, io: IO) -> None:
+        """Lengthen the lease of a call without a deadline, half-way through."""
+        if self._renew_at is None or io.monotonic() < self._renew_at:
+            return
+        expires_at = io.now() + OPEN_ENDED_LEASE_S
+        await _store.write(
+            io, self.engine.database, lambda c: ledger.renew(c, self.call.id, expires_at)
+        )
+        self._renew_at = io.monotonic() + OPEN_ENDED_LEASE_S / 2
+
+    def tell(self, error: TrunklineError) -> None:
+        """Give an error the context that only the call knows."""
+        error.routing_id = self.call.id
+        error.attempts = tuple(self.attempts)
+        if not isinstance(error, Refused):
+            error.provider = error.provider or self.deployment.provider
+            error.model = error.model or self.deployment.model.id
+
+    def routing(self, outcome: Outcome, adjusted: tuple[str, ...]) -> Routing:
+        """Tell how the answer came about."""
+        used = outcome.usage
+        ending = self._ending or self._end_of(outcome)
+        predicted = self.choice.prediction(self.deployment.id)
+        return Routing(
+            id=self.call.id,
+            provider=self.deployment.provider,
+            model=self.deployment.model.id,
+            reason=self.choice.reason(self.granted.index),
+            predicted=predicted,
+            actual=Actual(
+                cost_usd=usd(ending.cost_nanousd),
+                latency_s=outcome.duration_s,
+                first_chunk_s=outcome.first_chunk_s,
+                prompt_tokens=used.prompt_tokens if used else None,
+                completion_tokens=used.completion_tokens if used else None,
+                finish_reason=outcome.finish_reason,
+            ),
+            propensity=self.granted.probabilities[self.granted.index],
+            explored=self.choice.explored(self.granted.index),
+            estimated=ending.state == "estimated",
+            attempts=tuple(self.attempts),
+            hold_usd=usd(self.granted.amount_nanousd),
+            adjusted=adjusted,
+            team=self.call.settings.team,
+            user=self.call.settings.user,
+        )
+
+    def fail(self, error: BaseException) -> None:
+        """End what is held because of ``error``, with what is known of the exchange it ended."""
+        known = self.last is not None and self.last.error is error
+        self.end_now(self.last if known and self.last else Outcome(error=error))
+
+    def note(self, outcome: Outcome) -> Ending:
+        """Add an exchange to ``attempts``; return how it ends its hold."""
+        self.last = outcome
+        ending = self._end_of(outcome)
+        error = outcome.error
+        self.attempts.append(
+            Attempt(
+                provider=self.deployment.provider,
+                model=self.deployment.model.id,
+                state=ending.state,
+                duration_s=outcome.duration_s,
+                status_code=getattr(error, "status_code", None) if error else 200,
+                error=type(error).__name__ if error else None,
+                request_id=outcome.request_id,
+                cost_usd=usd(ending.cost_nanousd),
+            )
+        )
+        return ending
+
+    def _granted(self, granted: Granted, deployment: Deployment) -> None:
+        self.granted = granted
+        self.deployment = deployment
+        self.is_open = True
+
+    def _book(self, ending: Ending) -> None:
+        self.engine.book(self.call.settings.blocks, ending.cost_nanousd)
+
+    def _lease_end(self, now: float) -> float:
+        if self.call.deadline_s is None:
+            return now + OPEN_ENDED_LEASE_S
+        return now + self.call.deadline_s + LEASE_PAST_DEADLINE_S
+
+    def _settlement(self) -> Callable[[Connection], Settled]:
+        ending = self._ending
+        assert ending is not None  # noqa: S101  # every caller has just set it
+        call_id, attempt, at = self.call.id, self.attempt, self.engine.clock()
+        return lambda connection: ledger.settle(connection, call_id, attempt, ending, at)
+
+    def _end_of(self, outcome: Outcome) -> Ending:
+        if not hasattr(self, "granted"):  # interrupted inside the reservation: nothing was sent
+            return Ending(state="voided", cost_nanousd=0, ok=False)
+        state, cost = charge(self, outcome)
+        used = outcome.usage
+        return Ending(
+            state=state,
+            cost_nanousd=cost,
+            prompt_tokens=used.prompt_tokens if used else 0,
+            completion_tokens=used.completion_tokens if used else 0,
+            cached_tokens=used.cached_tokens if used else 0,
+            reasoning_tokens=used.reasoning_tokens if used else 0,
+            duration_s=outcome.duration_s,
+            ok=outcome.is_whole,
+            x=self.choice.x,
+            body=self._body(outcome),
+        )
+
+    def _body(self, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "fv": self.choice.feature_version,
+            "credit": self.drawn,
+            "in_est": self.call.input_tokens,
+            "cap": self.granted.output_cap or self.call.output_cap,
+            "ttft_s": outcome.first_chunk_s,
+            "finish_reason": outcome.finish_reason,
+            "error": type(outcome.error).__name__ if outcome.error else None,
+            "status_code": getattr(outcome.error, "status_code", None),
+            "request_id": outcome.request_id,
+            "served": outcome.served,
+            "has_usage": outcome.usage is not None,
+            "tries": len(self.attempts),
+        }
+
+
+def charge(hold: Hold, outcome: Outcome) -> tuple[Any, int]:
+    """Say where the hold goes and what is posted (failure-model M6).
+
+    Usage reported for a whole answer is exact, whatever it comes to. Without it the charge is never
+    below the input bound plus the output received, and never above what was held. An attempt that
+    was sent and whose fate is unknown keeps its whole hold: the provider may have produced it all.
+    """
+    prices = hold.engine.prices_of(hold.deployment, outcome.served)
+    held = hold.granted.amount_nanousd
+    exact = pricing.cost_nanousd(outcome.usage, prices) if outcome.usage and prices else 0
+    if outcome.is_whole and outcome.usage is not None:
+        return "settled", exact
+    error = outcome.error
+    unbilled = isinstance(error, APIError) and not _retries.may_have_billed(error)
+    if unbilled or (error is not None and not hold.in_flight):
+        return "voided", 0
+    if prices is None:
+        return "estimated", 0
+    if not outcome.is_whole and not outcome.received_bytes:
+        return "estimated", held
+    floor = pricing.received_floor(prices, hold.call.input_bytes, outcome.received_bytes)
+    return "estimated", max(min(floor, held), exact)
+
+
+def offer_for(call: Call, deployment: Deployment) -> Offer:
+    """Price the worst case of asking one deployment."""
+    model = deployment.model
+    cap = call.output_cap or min(
+        model.max_output or call.settings.max_output_tokens, call.settings.max_output_tokens
+    )
+    offer = Offer(
+        provider=deployment.provider,
+        model=model.id,
+        amount_nanousd=None,
+        output_cap=cap,
+        output_pico=0,
+        cap_is_callers=call.output_cap is not None,
+        unpriced_allowed=call.settings.unpriced == "allow",
+    )
+    if model.prices is None:
+        return offer
+    amount, output_pico = pricing.worst_case(model.prices, call.input_bytes, cap, call.n)
+    is_free = model.prices.is_free
+    return replace(
+        offer,
+        amount_nanousd=amount if is_free or not call.unbounded else None,
+        output_pico=output_pico,
+        is_free=is_free,
+        price_version=model.prices.version,
+    )
+
+
+def _refusal(call: Call, refused: NotGranted) -> BudgetExceededError:
+    limit, spent, held = (
+        usd(n) for n in (refused.limit_nanousd, refused.spent_nanousd, refused.held_nanousd)
+    )
+    needed = None if refused.needed_nanousd is None else usd(refused.needed_nanousd)
+    if needed is None and call.unbounded:
+        why = f"the cost of {', '.join(call.unbounded)} has no bound, so a budget cannot hold it"
+    elif needed is None:
+        why = "the model has no known price; give it one with Model(...) or set unpriced='allow'"
+    elif spent + needed <= limit:
+        why = f"only money held for calls under way (${held:f}) is in the way; try again when they end"
+    else:
+        why = "raise the budget, lower max_tokens, or choose a cheaper model"
+    return BudgetExceededError(
+        f"budget {refused.scope} per {refused.per}: limit ${limit:f}, spent ${spent:f}, "
+        f"held ${held:f}, this call may cost {'?' if needed is None else f'${needed:f}'}; {why}",
+        scope=refused.scope,
+        limit=limit,
+        spent=spent,
+        held=held,
+        needed=needed,
+        resets_at=refused.resets_at,
+        routing_id=call.id,
+    )

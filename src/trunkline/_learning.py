@@ -1,0 +1,542 @@
+"""Choosing with what was learned, and keeping it the fold of committed rows.
+
+The process's copy of ``LearnedState`` moves only by rows read back from the log, in id order, so
+every process agrees with every other and with a rebuild. Whatever goes wrong in here degrades a
+choice to the baseline and is logged; it never fails a call.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from trunkline import _store
+from trunkline.errors import NoEligibleModelError
+from trunkline.routing import features
+from trunkline.storage import events, learned
+from trunkline.types.money import nanousd, usd
+from trunkline.types.routing import Candidate, Decision, Objective, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+
+    from trunkline._admission import Call
+    from trunkline._io.protocol import IO
+    from trunkline.policies import ArmInfo, Context, Policy, Predictions, Proposal
+    from trunkline.routing.state import LearnedState
+    from trunkline.storage.connection import Connection
+    from trunkline.storage.database import Database
+    from trunkline.storage.records import EventRow, Granted
+
+ROWS_A_CALL = 64
+SNAPSHOT_EVERY = 5000
+SNAPSHOT = "learned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A proposal for one call, ready to be drawn from, logged and explained.
+
+    Attributes:
+        x: The features, as logged.
+        u: The uniform that draws the arm.
+        constants: Bodies of constant events to commit with the decision.
+        cursor: State of the learner it rests on.
+    """
+
+    x: bytes
+    feature_version: int
+    arms: tuple[str, ...]
+    proposal: Proposal
+    probabilities: tuple[float, ...]
+    ranking: tuple[int, ...]
+    u: float
+    policy: str
+    reason_words: str
+    objective_key: str
+    constants: tuple[dict[str, Any], ...]
+    cursor: int
+    terms: Callable[[int], dict[str, dict[str, float]]]
+
+    def reason(self, index: int) -> str:
+        """Say in words why the candidate at ``index`` was taken."""
+        if index == self.proposal.best or len(self.arms) == 1:
+            return self.reason_words
+        if self.explored(index):
+            return f"explored ({self.reason_words} preferred another)"
+        return f"next best that fits the budget ({self.reason_words})"
+
+    def explored(self, index: int) -> bool:
+        """Whether the draw went to an arm that only exploration could take."""
+        return index != self.proposal.best and self.probabilities[index] > 0
+
+    def prediction(self, arm: str) -> Prediction:
+        """Return what was expected of a deployment; empty for one that was no candidate."""
+        if arm not in self.arms:
+            return Prediction()
+        return _prediction(self.proposal.predictions, self.arms.index(arm))
+
+    def record(self, call: Call, granted: Granted) -> dict[str, Any]:
+        """Return the body of the decision event: what can never be added later."""
+        p = self.proposal.predictions
+        return {
+            "fv": self.feature_version,
+            "requested": call.requested,
+            "arms": self.arms,
+            "p": self.probabilities,
+            "p2": granted.probabilities,
+            "mask": granted.mask,
+            "ruled_out": [
+                *((d.id, why) for d, why in call.ruled_out),
+                *((a, w) for a, w in zip(self.arms, self.proposal.reasons, strict=True) if w),
+            ],
+            "ranking": self.ranking,
+            "u": self.u,
+            "eps": self.proposal.eps,
+            "chosen": granted.index,
+            "explored": self.explored(granted.index),
+            "explicit": call.is_explicit,
+            "reason": self.reason(granted.index),
+            "policy": self.policy,
+            "objective": _objective_record(call.settings.objective),
+            "objective_key": self.objective_key,
+            "cursor": self.cursor,
+            "in_est": call.input_tokens,
+            "price_version": [_price_version(d.model.prices) for d in call.candidates],
+            "predicted": {
+                "quality": _log(p.quality, 4),
+                "quality_low": _log(p.quality_low, 4),
+                "quality_high": _log(p.quality_high, 4),
+                "prior": p.quality_is_prior.tolist(),
+                "cost": _log(p.cost_nanousd, 0),
+                "cost_low": _log(p.cost_low_nanousd, 0),
+                "cost_high": _log(p.cost_high_nanousd, 0),
+                "latency": _log(p.latency_s, 4),
+                "latency_low": _log(p.latency_low_s, 4),
+                "latency_high": _log(p.latency_high_s, 4),
+                "tokens": _log(p.output_tokens, 1),
+                "utility": [u if isfinite(u) else None for u in self.proposal.utilities],
+            },
+            "terms": self.terms(granted.index) if len(self.arms) > 1 else {},
+            "held": granted.amount_nanousd,
+            "team": call.settings.team,
+            "user": call.settings.user,
+            "tags": dict(call.settings.tags),
+            "stream": call.stream,
+        }
+
+    def decision(self, call: Call) -> Decision:
+        """Return the decision as it stands without a draw: the best-ranked candidate."""
+        if not self.ranking:
+            raise _none_left(call, self.proposal)
+        candidates = tuple(
+            Candidate(
+                provider=d.provider,
+                model=d.model.id,
+                ruled_out=self.proposal.reasons[i],
+                utility=self.proposal.utilities[i],
+                propensity_before=self.probabilities[i],
+                propensity=self.probabilities[i],
+                predicted=_prediction(self.proposal.predictions, i),
+            )
+            for i, d in enumerate(call.candidates)
+        ) + tuple(
+            Candidate(provider=d.provider, model=d.model.id, ruled_out=why)
+            for d, why in call.ruled_out
+        )
+        best = self.ranking[0]
+        return Decision(
+            id=None,
+            requested=call.requested,
+            chosen=candidates[best],
+            candidates=candidates,
+            reason=self.reason(best),
+            explored=False,
+            propensity=self.probabilities[best],
+            policy=self.policy,
+            objective=call.settings.objective,
+            eps=self.proposal.eps,
+            terms=self.terms(best) if len(self.arms) > 1 else {},
+        )
+
+
+class Learner:
+    """The process's copy of the learned state, and the draws.
+
+    Args:
+        database: Where the rows are.
+        seed: Makes the draws a function of the call's number; ``None`` takes entropy.
+        log_failure: Told of whatever was degraded.
+    """
+
+    def __init__(
+        self, database: Database, seed: int | None, log_failure: Callable[[str, Exception], None]
+    ) -> None:
+        self._database = database
+        self._seed = seed
+        self._log_failure = log_failure
+        self._lock = threading.RLock()
+        self._state: LearnedState | None = None
+        self._is_torn = False
+        self._saved_at = 0
+        self._draws: np.random.Generator | None = None
+
+    def after_fork(self) -> None:
+        """Start anew in a child: its lock may be held by a thread that is not there."""
+        self._lock = threading.RLock()
+        self._state = None
+        self._draws = None
+        if self._seed is not None:
+            self._seed += os.getpid()  # else siblings would draw alike
+
+    @property
+    def state(self) -> LearnedState | None:
+        """The copy as it stands; ``None`` before the first call."""
+        return self._state
+
+    async def choose(self, io: IO, call: Call, baseline: str | None) -> Choice:
+        """Propose a distribution over the call's candidates.
+
+        Raises:
+            NoEligibleModelError: The objective's limits rule every candidate out.
+            StorageError: The log cannot be read, so the call could not be logged either.
+        """
+        await self.catch_up(io)
+        from trunkline.policies import ArmInfo
+
+        arms = [
+            ArmInfo(d.id, d.model.prices, _cap(call, d.model.max_output), d.model.quality)
+            for d in call.candidates
+        ]
+        base = next((i for i, a in enumerate(arms) if a.arm == baseline), 0)
+        with self._lock:
+            choice = self._choose(call, arms, base)
+        if not choice.ranking:
+            raise _none_left(call, choice.proposal)
+        return choice
+
+    async def catch_up(self, io: IO) -> None:
+        """Read the log from the newest snapshot on, where this process has not done so yet."""
+        if self._state is not None and not self._is_torn:
+            return
+        from trunkline.routing.state import LearnedState
+
+        found = await _store.read(io, self._database, lambda c: learned.load_snapshot(c, SNAPSHOT))
+        state = _read_snapshot(found, self._log_failure) or LearnedState()
+        while rows := await _store.read(
+            io,
+            self._database,
+            lambda c, after=state.cursor: events.read_after(c, after, 1000),  # type: ignore[misc]
+        ):
+            for row in rows:
+                state.fold(row)
+        self._saved_at = state.cursor
+        self._state, self._is_torn = state, False
+
+    def gap(self, connection: Connection) -> list[EventRow]:
+        """Read the rows after the cursor, at most 64, inside the caller's transaction."""
+        if self._state is None:
+            return []
+        return events.read_after(connection, self._state.cursor, ROWS_A_CALL)
+
+    def fold(self, rows: Sequence[EventRow]) -> None:
+        """Fold committed rows; those another thread folded meanwhile are passed over."""
+        state = self._state
+        if state is None:
+            return
+        try:
+            with self._lock:
+                # An interrupt between two sums would leave a state that no log gives: rebuild then.
+                self._is_torn = True
+                for row in rows:
+                    if row.id > state.cursor:
+                        state.fold(row)
+                self._is_torn = False
+        except Exception as error:  # noqa: BLE001  # the named boundary: learning never fails a call
+            self._log_failure("learning from the log", error)
+
+    def snapshot_due(self) -> bytes | None:
+        """Return the state to save, once in a few thousand events."""
+        with self._lock:
+            state = self._state
+            if state is None or self._is_torn or state.cursor - self._saved_at < SNAPSHOT_EVERY:
+                return None
+            self._saved_at = state.cursor
+            return state.to_bytes()
+
+    def _choose(self, call: Call, arms: Sequence[ArmInfo], baseline: int) -> Choice:
+        from trunkline import policies
+        from trunkline.routing import constants
+
+        state = self._state
+        assert state is not None  # noqa: S101  # choose() has caught up
+        objective = call.settings.objective
+        key = constants.objective_key(objective)
+        new: list[dict[str, Any]] = []
+        if objective.cost_ref_usd is not None:
+            cost_ref = nanousd(objective.cost_ref_usd)
+        elif (known := state.cost_refs.get(key)) is not None:
+            cost_ref = known
+        else:
+            cost_ref = constants.default_cost_ref(a.prices for a in arms)
+            new.append({"name": "cost_ref", "objective_key": key, "value": cost_ref})
+        if not call.is_explicit:
+            new += [
+                {"name": "prior", "arm": arm, "value": value}
+                for arm, value in constants.price_priors(arms, state.priors).items()
+            ]
+        x = features.encode(call.params)
+        context = policies.Context(
+            x=features.decode(x),
+            objective=objective,
+            cost_ref_nanousd=cost_ref,
+            latency_ref_s=objective.latency_ref_s or constants.DEFAULT_LATENCY_REF_S,
+            input_tokens=float(call.input_tokens),
+            explore=call.explore,
+            baseline=baseline,
+        )
+        policy, proposal, words = self._propose(call, context, arms, state)
+
+        def terms(index: int) -> dict[str, dict[str, float]]:
+            if isinstance(policy, policies.Learned):
+                return policy.terms(proposal, index, context, arms, state)
+            return {}
+
+        return Choice(
+            x=x,
+            feature_version=features.FEATURE_VERSION,
+            arms=tuple(a.arm for a in arms),
+            proposal=proposal,
+            probabilities=proposal.probabilities,
+            ranking=proposal.ranking,
+            u=self._draw(len(arms)),
+            policy=policy.name,
+            reason_words=words,
+            objective_key=key,
+            constants=tuple(new),
+            cursor=state.cursor,
+            terms=terms,
+        )
+
+    def _propose(
+        self, call: Call, context: Context, arms: Sequence[ArmInfo], state: LearnedState
+    ) -> tuple[Policy, Proposal, str]:
+        from trunkline import policies
+
+        if call.is_explicit:
+            # No hard limit of the objective swaps or refuses a model the caller named.
+            proposal = _named(context, arms, state)
+            return policies.Baseline(), proposal, call.reason
+        policy = policy_of(call.settings.policy)
+        try:
+            proposal = policy.propose(context, arms, state)
+            _check(proposal, len(arms))
+        except Exception as error:  # noqa: BLE001  # the named boundary: learning never fails a call
+            self._log_failure(f"policy {policy.name!r}", error)
+            fallback = policies.Baseline()
+            proposal = fallback.propose(context, arms, type(state)())
+            return fallback, proposal, f"baseline, because policy {policy.name!r} failed"
+        return policy, proposal, proposal.reason
+
+    def _draw(self, n: int) -> float:
+        if n < 2:
+            return 0.0
+        if self._draws is None:
+            import numpy as np
+
+            self._draws = np.random.Generator(np.random.Philox(self._seed))
+        return float(self._draws.random())
+
+
+def policy_of(policy: Any) -> Policy:
+    """Return the policy that a name or an object means."""
+    from trunkline import policies
+
+    named: dict[str, Callable[[], Policy]] = {
+        "learned": policies.Learned,
+        "cheapest": policies.Cheapest,
+        "fastest": policies.Fastest,
+        "baseline": policies.Baseline,
+    }
+    return named[policy]() if isinstance(policy, str) else policy
+
+
+def read_decision(row: EventRow) -> Decision:
+    """Read a decision event back into the record that ``plan`` makes."""
+    body = row.body
+    masks, predicted = body["mask"], body["predicted"]
+    candidates = tuple(
+        _candidate(arm, masks[i], body["p"][i], body["p2"][i], _logged(predicted, i), predicted, i)
+        for i, arm in enumerate(body["arms"])
+    )
+    listed = {c.id for c in candidates}
+    out = tuple(
+        Candidate(provider=arm.partition("/")[0], model=arm.partition("/")[2], ruled_out=why)
+        for arm, why in body["ruled_out"]
+        if arm not in listed
+    )
+    why_not = dict(body["ruled_out"])
+    candidates = tuple(
+        c if c.ruled_out or c.id not in why_not else _with_reason(c, why_not[c.id])
+        for c in candidates
+    )
+    chosen = candidates[body["chosen"]]
+    return Decision(
+        id=row.call_id,
+        requested=body["requested"],
+        chosen=chosen,
+        candidates=(*candidates, *out),
+        reason=body["reason"],
+        explored=body["explored"],
+        propensity=chosen.propensity,
+        policy=body["policy"],
+        objective=Objective(**body["objective"]),
+        eps=body["eps"],
+        at=row.at,
+        terms=body["terms"],
+    )
+
+
+def _with_reason(candidate: Candidate, why: str) -> Candidate:
+    from dataclasses import replace
+
+    return replace(candidate, ruled_out=why)
+
+
+def _candidate(
+    arm: str, mask: str | None, p: float, p2: float, expected: Prediction, logged: Any, i: int
+) -> Candidate:
+    provider, _, model = arm.partition("/")
+    return Candidate(
+        provider=provider,
+        model=model,
+        ruled_out=mask,
+        utility=logged["utility"][i],
+        propensity_before=p,
+        propensity=p2,
+        predicted=expected,
+    )
+
+
+def _named(context: Context, arms: Sequence[ArmInfo], state: LearnedState) -> Proposal:
+    from trunkline.policies import Proposal
+    from trunkline.routing.predictions import predict
+
+    predictions = predict(context, arms, state)
+    return Proposal(
+        probabilities=(1.0,),
+        ranking=(0,),
+        best=0,
+        eps=0.0,
+        predictions=predictions,
+        reasons=(None,),
+        utilities=tuple(predictions.utility.tolist()),
+        explore_set=(0,),
+        reason="named",
+    )
+
+
+def _check(proposal: Proposal, n: int) -> None:
+    p = proposal.probabilities
+    if len(p) != n or not all(isfinite(q) and 0 <= q <= 1 for q in p):
+        raise ValueError("probabilities must be one number from 0 to 1 per candidate")
+    if proposal.ranking and abs(sum(p) - 1) > 1e-9:
+        raise ValueError(f"probabilities sum to {sum(p)}, not 1")
+    drawable = {i for i, q in enumerate(p) if q > 0}
+    if not drawable <= set(proposal.ranking):
+        raise ValueError("a candidate with a probability is missing from the ranking")
+
+
+def _none_left(call: Call, proposal: Proposal) -> NoEligibleModelError:
+    candidates = [
+        Candidate(provider=d.provider, model=d.model.id, ruled_out=why)
+        for d, why in (
+            *zip(call.candidates, proposal.reasons, strict=True),
+            *call.ruled_out,
+        )
+    ]
+    words = "; ".join(f"{c.id}: {c.ruled_out}" for c in candidates)
+    return NoEligibleModelError(
+        f"the objective's limits rule out every candidate of {call.requested!r} ({words})",
+        candidates=candidates,
+        routing_id=call.id,
+    )
+
+
+def _cap(call: Call, max_output: int | None) -> int | None:
+    if call.output_cap is None:
+        return max_output
+    return call.output_cap if max_output is None else min(call.output_cap, max_output)
+
+
+def _read_snapshot(
+    found: tuple[int, int, bytes] | None, log_failure: Callable[[str, Exception], None]
+) -> LearnedState | None:
+    from trunkline.routing.state import LearnedState
+
+    if found is None:
+        return None
+    try:
+        return LearnedState.from_bytes(found[2])
+    except ValueError as error:
+        log_failure("reading the snapshot; folding the whole log instead", error)
+        return None
+
+
+def _price_version(prices: Any) -> str | None:
+    return None if prices is None else prices.version
+
+
+def _log(values: Any, digits: int) -> list[float | None]:
+    return [round(v, digits) if isfinite(v) else None for v in values.tolist()]
+
+
+def _prediction(p: Predictions, i: int) -> Prediction:
+    return Prediction(
+        cost_usd=_usd(float(p.cost_nanousd[i])),
+        cost_low_usd=_usd(float(p.cost_low_nanousd[i])),
+        cost_high_usd=_usd(float(p.cost_high_nanousd[i])),
+        latency_s=float(p.latency_s[i]),
+        latency_low_s=float(p.latency_low_s[i]),
+        latency_high_s=float(p.latency_high_s[i]),
+        quality=float(p.quality[i]),
+        quality_low=float(p.quality_low[i]),
+        quality_high=float(p.quality_high[i]),
+        quality_is_prior=bool(p.quality_is_prior[i]),
+        output_tokens=float(p.output_tokens[i]),
+    )
+
+
+def _logged(p: dict[str, list[Any]], i: int) -> Prediction:
+    return Prediction(
+        cost_usd=_usd(p["cost"][i]),
+        cost_low_usd=_usd(p["cost_low"][i]),
+        cost_high_usd=_usd(p["cost_high"][i]),
+        latency_s=p["latency"][i],
+        latency_low_s=p["latency_low"][i],
+        latency_high_s=p["latency_high"][i],
+        quality=p["quality"][i],
+        quality_low=p["quality_low"][i],
+        quality_high=p["quality_high"][i],
+        quality_is_prior=p["prior"][i],
+        output_tokens=p["tokens"][i],
+    )
+
+
+def _usd(nano: float | None) -> Decimal | None:
+    return None if nano is None or not isfinite(nano) else usd(round(nano))
+
+
+def _objective_record(objective: Objective) -> dict[str, Any]:
+    names = ("quality", "cost", "latency", "latency_ref_s", "min_quality", "max_latency_s")
+    money = ("cost_ref_usd", "max_cost_usd")
+    return {
+        **{name: getattr(objective, name) for name in names},
+        **{n: None if (v := getattr(objective, n)) is None else str(v) for n in money},
+    }

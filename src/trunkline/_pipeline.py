@@ -1,0 +1,258 @@
+"""The life of one request, once, top to bottom: admit, choose, hold, attempt, settle.
+
+Everything that waits goes through ``io``; what is decided on the way is decided by plain functions
+elsewhere. The same code serves ``Router`` and ``AsyncRouter``, plain and streamed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trunkline import _admission, _retries
+from trunkline._holds import Hold, Outcome
+from trunkline._streams import Reading, StreamCore, has_content
+from trunkline.errors import (
+    APIError,
+    APIResponseValidationError,
+    BudgetExceededError,
+    TrunklineError,
+)
+from trunkline.providers.base import Asked, HasTransport, HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trunkline._admission import Call, Settings
+    from trunkline._engine import Engine
+    from trunkline._io.protocol import IO, ByteSource
+    from trunkline.catalog.models import Deployment
+    from trunkline.providers.base import Provider, ProviderRequest
+    from trunkline.types.chat import ChatCompletion
+    from trunkline.types.routing import Decision
+
+FALLBACKS_WITHIN_CANDIDATES = 2
+
+
+async def create(
+    engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]
+) -> ChatCompletion | StreamCore:
+    """Serve one chat request: the whole answer, or a stream whose first chunk is here."""
+    call = admit(engine, io, settings, given)
+    choice = await engine.learner.choose(io, call, engine.baseline)
+    hold = Hold(engine, call, choice)
+    try:
+        await hold.take(io)
+        engine.emit("decision", call.id)
+        return await Exchanges(engine, io, call, hold).answer()
+    except BaseException as error:
+        hold.fail(error)
+        if isinstance(error, TrunklineError):
+            hold.tell(error)
+            engine.emit("refusal" if isinstance(error, BudgetExceededError) else "error", error)
+        raise
+
+
+def admit(engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]) -> Call:
+    """Check the arguments and find out who may serve them."""
+    arguments = _admission.take_apart(given)
+    settings = _admission.with_route(settings, arguments.route)
+    return _admission.admit(
+        arguments,
+        settings,
+        call_id=engine.new_id(io.now()),
+        created=io.now(),
+        find=lambda name: engine.find(name, settings.models),
+        timeout_of=engine.timeout_of,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An exchange that brought a whole answer, or the beginning of a stream."""
+
+    completion: ChatCompletion | None
+    reading: Reading | None
+    outcome: Outcome
+
+
+class Exchanges:
+    """The exchanges of one call: attempts, retries, fallbacks, until one brings an answer."""
+
+    def __init__(self, engine: Engine, io: IO, call: Call, hold: Hold) -> None:
+        self.engine = engine
+        self.io = io
+        self.call = call
+        self.hold = hold
+        self.adjusted: tuple[str, ...] = ()
+        self.failed = Outcome()
+        self.deadline = None if call.deadline_s is None else io.monotonic() + call.deadline_s
+
+    async def answer(self) -> ChatCompletion | StreamCore:
+        """Bring the answer, settled; or the stream, which settles itself."""
+        answer = await self._first_that_answers()
+        if answer.reading is not None:
+            return StreamCore(self.io, self.hold, answer.reading, self.adjusted)
+        completion = answer.completion
+        assert completion is not None  # noqa: S101  # one of the two is always there
+        await self.hold.end(self.io, answer.outcome)
+        completion._routing = self.hold.routing(answer.outcome, self.adjusted)  # noqa: SLF001
+        await self.engine.answered(self.io, completion.routing, lambda: completion)
+        return completion
+
+    async def _first_that_answers(self) -> Answer:
+        """Ask the drawn deployment, then the next ones, each with its retries."""
+        error: APIError | None = None
+        for deployment in self._order():
+            if error is not None:
+                if not await self.hold.move(self.io, self.failed, deployment):
+                    continue
+                self.engine.emit("fallback", self.call.id)
+            try:
+                return await self._with_retries()
+            except APIError as failure:
+                error = failure
+                if not _retries.may_fall_back(failure, idempotent=self.call.idempotent):
+                    raise
+        assert error is not None  # noqa: S101  # the order is never empty
+        raise error
+
+    def _order(self) -> list[Deployment]:
+        """Whom to ask: the drawn one, for ``auto`` the next in rank, then the fallbacks."""
+        call, hold = self.call, self.hold
+        order = [hold.deployment]
+        ranked = [call.candidates[i] for i in hold.choice.ranking if hold.granted.mask[i] is None]
+        order += [d for d in ranked if d != hold.deployment][:FALLBACKS_WITHIN_CANDIDATES]
+        order += [d for d in call.fallbacks if d not in order]
+        return order
+
+    async def _with_retries(self) -> Answer:
+        return await _retries.with_retries(
+            self._attempt,
+            io=self.io,
+            max_retries=self.call.settings.max_retries,
+            jitter=self.engine.jitter,
+            left_s=self._left_s,
+            idempotent=self.call.idempotent,
+            before_retry=self._make_room,
+        )
+
+    async def _make_room(self, error: APIError) -> bool:
+        """Keep the hold if nothing was billed; if that is unknown, charge it and take another."""
+        if not _retries.may_have_billed(error):
+            return True
+        return await self.hold.move(self.io, self.failed, self.hold.deployment)
+
+    async def _attempt(self) -> Answer:
+        """Make one exchange; note what came of it, whatever that is."""
+        provider = self.engine.providers[self.hold.deployment.provider]
+        started = self.io.monotonic()
+        source: ByteSource | None = None
+        self.hold.in_flight = False
+        try:
+            built = provider.build_request(self._asked())
+            self.adjusted = self._adjustments(built)
+            self.hold.in_flight = True
+            source = await self.io.open(
+                built.http,
+                timeout=self.call.timeout,
+                deadline=self.deadline,
+                transport=provider.transport if isinstance(provider, HasTransport) else None,
+            )
+            return await self._read(provider, built, source, started)
+        except BaseException as error:
+            extra = 0.0
+            if source is not None:
+                extra = source.elapsed_extra_s
+                source.abort()
+            self._failed(error, self.io.monotonic() - started + extra, source)
+            raise
+
+    async def _read(
+        self, provider: Provider, built: ProviderRequest, source: ByteSource, started: float
+    ) -> Answer:
+        if source.status >= 300:
+            raise provider.failure(await _whole(source, tolerant=True), built.exchange)
+        if self.call.stream:
+            reading = Reading(self.io, source, provider.decoder(built.exchange), started)
+            await _until_content(reading)
+            return Answer(None, reading, reading.outcome(None))
+        response = await _whole(source)
+        completion = provider.parse(response, built.exchange)
+        return Answer(completion, None, self._whole_outcome(completion, source, started))
+
+    def _whole_outcome(
+        self, completion: ChatCompletion, source: ByteSource, started: float
+    ) -> Outcome:
+        text = "".join(c.message.content or "" for c in completion.choices)
+        return Outcome(
+            usage=completion.usage,
+            served=completion.model,
+            received_bytes=len(text.encode("utf-8", "surrogatepass")),
+            is_whole=True,
+            duration_s=self.io.monotonic() - started + source.elapsed_extra_s,
+            finish_reason=completion.choices[0].finish_reason,
+            request_id=source.headers.get("x-request-id"),
+        )
+
+    def _failed(self, error: BaseException, duration_s: float, source: ByteSource | None) -> None:
+        self.failed = Outcome(
+            error=error,
+            duration_s=duration_s,
+            request_id=source.headers.get("x-request-id") if source else None,
+        )
+        self.hold.note(self.failed)
+        if isinstance(error, APIError):
+            self.hold.in_flight = _retries.may_have_billed(error)
+
+    def _asked(self) -> Asked:
+        call, hold = self.call, self.hold
+        stream: dict[str, Any] = {"stream": True} if call.stream else {}
+        return Asked(
+            params={**call.params, **stream, "model": hold.deployment.model.id},
+            deployment=hold.deployment,
+            created=int(call.created),
+            new_id=self.engine.new_provider_id,
+            output_cap=None if call.output_cap is not None else hold.granted.output_cap,
+            drop_params=call.settings.drop_params,
+            headers=call.headers,
+            query=call.query,
+        )
+
+    def _adjustments(self, built: ProviderRequest) -> tuple[str, ...]:
+        granted = self.hold.granted
+        if not granted.lowered:
+            return built.adjusted
+        return (*built.adjusted, f"output capped at {granted.output_cap} tokens to fit the budget")
+
+    def _left_s(self) -> float | None:
+        return None if self.deadline is None else self.deadline - self.io.monotonic()
+
+
+async def _whole(source: ByteSource, *, tolerant: bool = False) -> HttpResponse:
+    """Read the body; of an error answer as much as comes, because the status says enough."""
+    parts: list[bytes] = []
+    try:
+        while data := await source.read():
+            parts.append(data)
+    except APIError:
+        if not tolerant:
+            raise
+    await source.close()
+    return HttpResponse(source.status, source.headers, b"".join(parts))
+
+
+async def _until_content(reading: Reading) -> None:
+    """Read until the caller would see something; till then a failure can still be hidden."""
+    while not any(has_content(chunk) for chunk in reading.chunks):
+        if reading.at_end:
+            error = reading.ending_error()
+            raise error or APIResponseValidationError("the stream ended without any content")
+        await reading.more(None)
+
+
+async def plan(engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]) -> Decision:
+    """Decide as ``create`` would, without a call, a hold or a row."""
+    call = admit(engine, io, settings, given)
+    choice = await engine.learner.choose(io, call, engine.baseline)
+    return choice.decision(call)

@@ -1,0 +1,365 @@
+"""What hangs on a Router: ``chat``, ``models``, ``budgets``, ``usage``, ``rewards``.
+
+Thin typed shells, a synchronous and an asynchronous one each. All logic is in the coroutines they
+call: driven to their end here, awaited there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+
+from trunkline import _management, _pipeline
+from trunkline._io.blocking import run_to_completion
+from trunkline._streams import AsyncStream, Stream, StreamCore
+from trunkline.errors import ConfigurationError
+from trunkline.routing import rewards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from decimal import Decimal
+
+    from trunkline._engine import Engine
+    from trunkline._management import Since
+    from trunkline._router import AsyncRouter, Router
+    from trunkline.catalog.models import Model
+    from trunkline.types.chat import ChatCompletion
+    from trunkline.types.params import ChatParams
+    from trunkline.types.records import BudgetStatus, HoldRecord, ModelInfo, UsageRecord
+    from trunkline.types.table import Table
+
+    Usd = Decimal | str | int
+    Messages = Iterable[Any]
+
+
+class Completions:
+    """``router.chat.completions``."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    @overload
+    def create(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        stream: Literal[False] | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion: ...
+
+    @overload
+    def create(
+        self, *, messages: Messages, model: str, stream: Literal[True], **params: Unpack[ChatParams]
+    ) -> Stream: ...
+
+    @overload
+    def create(
+        self, *, messages: Messages, model: str, stream: bool, **params: Unpack[ChatParams]
+    ) -> ChatCompletion | Stream: ...
+
+    def create(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        stream: bool | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion | Stream:
+        """Answer a conversation; every parameter is OpenAI's, with its meaning.
+
+        Args:
+            messages: OpenAI's message dicts, or the message objects of earlier answers.
+            model: A model's name, ``"provider/model"``, ``"auto"`` or an alias.
+            stream: Return a ``Stream`` of chunks; it starts at the first content.
+            **params: See ``ChatParams``; ``route=RouteOptions(...)`` steers the routing.
+
+        Raises:
+            ConfigurationError: An argument or a name is wrong; nothing was sent.
+            BudgetExceededError: The worst case does not fit a budget; nothing was sent.
+            NoEligibleModelError: Nobody can serve it; nothing was sent.
+            APIError: The provider failed, after retries and fallbacks; ``.attempts`` tells.
+            StorageError: The ledger cannot be written; nothing was sent.
+        """
+        router = self._router
+        given = {**params, "messages": messages, "model": model, "stream": stream}
+        answer = run_to_completion(
+            _pipeline.create(router._engine, router._io, router._scoped(), given)  # noqa: SLF001
+        )
+        return Stream(answer) if isinstance(answer, StreamCore) else answer
+
+
+class AsyncCompletions:
+    """``router.chat.completions`` of an ``AsyncRouter``."""
+
+    def __init__(self, router: AsyncRouter) -> None:
+        self._router = router
+
+    @overload
+    async def create(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        stream: Literal[False] | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion: ...
+
+    @overload
+    async def create(
+        self, *, messages: Messages, model: str, stream: Literal[True], **params: Unpack[ChatParams]
+    ) -> AsyncStream: ...
+
+    @overload
+    async def create(
+        self, *, messages: Messages, model: str, stream: bool, **params: Unpack[ChatParams]
+    ) -> ChatCompletion | AsyncStream: ...
+
+    async def create(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        stream: bool | None = None,
+        **params: Unpack[ChatParams],
+    ) -> ChatCompletion | AsyncStream:
+        """Answer a conversation; as ``Router.chat.completions.create``, awaited."""
+        router = self._router
+        given = {**params, "messages": messages, "model": model, "stream": stream}
+        answer = await _pipeline.create(
+            router._engine,  # noqa: SLF001
+            router._io,  # noqa: SLF001
+            router._scoped(),  # noqa: SLF001
+            given,
+        )
+        return AsyncStream(answer) if isinstance(answer, StreamCore) else answer
+
+
+class Chat:
+    """``router.chat``."""
+
+    def __init__(self, router: Router) -> None:
+        self.completions = Completions(router)
+
+
+class AsyncChat:
+    """``router.chat`` of an ``AsyncRouter``."""
+
+    def __init__(self, router: AsyncRouter) -> None:
+        self.completions = AsyncCompletions(router)
+
+
+class _ModelNames:
+    """What both kinds of ``models`` share: nothing here waits."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def resolve(self, name: str) -> ModelInfo:
+        """Say which model a name means, and why."""
+        found = self._engine.resolve(name)
+        return _management.model_info(found.deployment, found.reason)
+
+    def add(self, model: Model) -> ModelInfo:
+        """Make a model known, or replace its prices, limits and capabilities."""
+        return _management.model_info(self._engine.add_model(model), "added")
+
+
+class Models(_ModelNames):
+    """``router.models``."""
+
+    def list(self) -> Table[ModelInfo]:
+        """Return the models that can be asked for by name."""
+        return _management.list_models(self._engine)
+
+    def retrieve(self, model: str) -> ModelInfo:
+        """Return what is known of one model."""
+        return self.resolve(model)
+
+
+class AsyncModels(_ModelNames):
+    """``router.models`` of an ``AsyncRouter``."""
+
+    async def list(self) -> Table[ModelInfo]:
+        """Return the models that can be asked for by name."""
+        return _management.list_models(self._engine)
+
+    async def retrieve(self, model: str) -> ModelInfo:
+        """Return what is known of one model."""
+        return self.resolve(model)
+
+
+class Budgets:
+    """``router.budgets``: caps that hold before a call is sent."""
+
+    def __init__(self, router: Router) -> None:
+        self._at = (router._io, router._engine)  # noqa: SLF001
+
+    def set(
+        self,
+        scope: str,
+        usd: Usd,
+        *,
+        per: str = "month",
+        tz: str = "UTC",
+        hold: str = "bound",
+        on_exceeded: str = "fit",
+    ) -> BudgetStatus:
+        """Set a budget, or change it; see the README for scopes.
+
+        Args:
+            scope: ``"all"``, ``"team:research"``, ``"user:*"``, ``"provider:openai"``, …
+            usd: The cap in dollars, as ``str``, ``int`` or ``Decimal``.
+            per: ``"day"``, ``"week"``, ``"month"`` or ``"total"``.
+            tz: Time zone in which the period begins.
+            hold: ``"bound"``: what is held is an upper bound.
+            on_exceeded: ``"fit"`` takes the next model or a lower output cap that fits;
+                ``"refuse"`` neither; ``"free"`` only a model declared free.
+        """
+        return run_to_completion(
+            _management.set_budget(
+                *self._at, scope, usd, per=per, tz=tz, hold=hold, on_exceeded=on_exceeded
+            )
+        )
+
+    def remove(self, scope: str, per: str | None = None) -> None:
+        """Remove the budget of a scope and period, or of all periods."""
+        run_to_completion(_management.remove_budget(*self._at, scope, per))
+
+    def status(self, scope: str | None = None) -> Table[BudgetStatus]:
+        """Return limit, spent, held and left of each budget, or of one scope's."""
+        return run_to_completion(_management.budget_status(*self._at, scope))
+
+    def holds(self) -> Table[HoldRecord]:
+        """Return the money set aside for calls under way."""
+        return run_to_completion(_management.open_holds(*self._at))
+
+    def correct(self, routing_id: str, *, usd: Usd, attempt: int | None = None) -> None:
+        """Replace what a call was charged by what the provider's bill says."""
+        run_to_completion(_management.correct(*self._at, routing_id, usd, attempt))
+
+
+class AsyncBudgets:
+    """``router.budgets`` of an ``AsyncRouter``; see ``Budgets``."""
+
+    def __init__(self, router: AsyncRouter) -> None:
+        self._at = (router._io, router._engine)  # noqa: SLF001
+
+    async def set(
+        self,
+        scope: str,
+        usd: Usd,
+        *,
+        per: str = "month",
+        tz: str = "UTC",
+        hold: str = "bound",
+        on_exceeded: str = "fit",
+    ) -> BudgetStatus:
+        """Set a budget, or change it."""
+        return await _management.set_budget(
+            *self._at, scope, usd, per=per, tz=tz, hold=hold, on_exceeded=on_exceeded
+        )
+
+    async def remove(self, scope: str, per: str | None = None) -> None:
+        """Remove the budget of a scope and period, or of all periods."""
+        await _management.remove_budget(*self._at, scope, per)
+
+    async def status(self, scope: str | None = None) -> Table[BudgetStatus]:
+        """Return limit, spent, held and left of each budget, or of one scope's."""
+        return await _management.budget_status(*self._at, scope)
+
+    async def holds(self) -> Table[HoldRecord]:
+        """Return the money set aside for calls under way."""
+        return await _management.open_holds(*self._at)
+
+    async def correct(self, routing_id: str, *, usd: Usd, attempt: int | None = None) -> None:
+        """Replace what a call was charged by what the provider's bill says."""
+        await _management.correct(*self._at, routing_id, usd, attempt)
+
+
+class Usage:
+    """``router.usage``: what was used and what it cost."""
+
+    def __init__(self, router: Router) -> None:
+        self._at = (router._io, router._engine)  # noqa: SLF001
+
+    def summary(
+        self, by: Sequence[str] = ("model",), since: Since = None, until: Since = None
+    ) -> Table[dict[str, Any]]:
+        """Sum the books by ``team``, ``user``, ``provider``, ``model``, ``day`` or a tag.
+
+        Args:
+            by: Dimensions; ``"tag:KEY"`` for a tag.
+            since: ``"30d"``, a datetime or epoch seconds; to 15 minutes.
+            until: The same.
+        """
+        return run_to_completion(_management.usage_summary(*self._at, by, since, until))
+
+    def records(
+        self,
+        since: Since = None,
+        until: Since = None,
+        *,
+        limit: int = 1000,
+        team: str | None = None,
+        user: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+    ) -> Table[UsageRecord]:
+        """Return single attempts, the newest ``limit`` of them."""
+        filters = {"team": team, "user": user, "provider": provider, "model": model}
+        return run_to_completion(_management.usage_records(*self._at, since, until, limit, filters))
+
+
+class AsyncUsage:
+    """``router.usage`` of an ``AsyncRouter``; see ``Usage``."""
+
+    def __init__(self, router: AsyncRouter) -> None:
+        self._at = (router._io, router._engine)  # noqa: SLF001
+
+    async def summary(
+        self, by: Sequence[str] = ("model",), since: Since = None, until: Since = None
+    ) -> Table[dict[str, Any]]:
+        """Sum the books by dimensions."""
+        return await _management.usage_summary(*self._at, by, since, until)
+
+    async def records(
+        self,
+        since: Since = None,
+        until: Since = None,
+        *,
+        limit: int = 1000,
+        team: str | None = None,
+        user: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+    ) -> Table[UsageRecord]:
+        """Return single attempts, the newest ``limit`` of them."""
+        filters = {"team": team, "user": user, "provider": provider, "model": model}
+        return await _management.usage_records(*self._at, since, until, limit, filters)
+
+
+class Rewards:
+    """``router.rewards``: signals computed from every answer, no human needed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(
+        self, name: str, fn: Callable[[ChatCompletion], float | bool | None], *, weight: float = 0.3
+    ) -> None:
+        """Score every answer with ``fn``.
+
+        Args:
+            name: The signal's source in the log; the same name replaces the function.
+            fn: Takes the answer; returns a score in [0, 1], a bool, or ``None`` for no opinion.
+                What it raises is logged and fails nothing.
+            weight: What it counts beside an explicit score's 1.
+        """
+        if not name or not callable(fn):
+            raise ConfigurationError(f"rewards.add({name!r}, fn) needs a name and a function")
+        self._engine.rewards[name] = (fn, rewards.check_weight(weight))
+
+    def remove(self, name: str) -> None:
+        """Stop computing a signal."""
+        if self._engine.rewards.pop(name, None) is None:
+            raise ConfigurationError(f"no reward {name!r} is registered")

@@ -1,0 +1,465 @@
+"""``Router`` and ``AsyncRouter``: the face. Construction, views, and thin typed shells."""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+
+from trunkline import _admission, _management, _pipeline, _signals, config
+from trunkline._admission import Settings
+from trunkline._blocks import BlockBudget, caps_in_scope
+from trunkline._engine import AUTO, Engine
+from trunkline._io.async_ import AsyncIO
+from trunkline._io.blocking import BlockingIO, run_to_completion
+from trunkline._io.limits import timeout_of
+from trunkline._io.pool import HttpPool
+from trunkline._resources import (
+    AsyncBudgets,
+    AsyncChat,
+    AsyncModels,
+    AsyncUsage,
+    Budgets,
+    Chat,
+    Models,
+    Rewards,
+    Usage,
+)
+from trunkline.catalog.models import Model
+from trunkline.errors import ConfigurationError
+from trunkline.providers import registry
+from trunkline.storage.database import Database
+from trunkline.types.routing import Objective, RouteOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from decimal import Decimal
+    from types import TracebackType
+
+    from trunkline.policies import Policy
+    from trunkline.providers.base import Provider
+    from trunkline.types.params import ChatParams
+    from trunkline.types.routing import Decision
+
+    Usd = Decimal | str | int
+
+V = TypeVar("V", bound="_Base")
+
+
+class _Base:
+    """Construction and views: what needs neither store nor network.
+
+    Args:
+        api_key: Of the OpenAI provider, as in the SDK; like the five that follow.
+        base_url: Any OpenAI-compatible endpoint.
+        organization: OpenAI organisation.
+        project: OpenAI project.
+        default_headers: Sent with every request to it.
+        default_query: The same.
+        providers: Whom to ask; default: those whose key is in the environment.
+        models: The arms of ``model="auto"``; default: the catalogue's choice for the providers.
+        aliases: More names like ``auto``, each with its arms.
+        baseline: What "never worse than" means; default ``models[0]``.
+        objective: What to want.
+        policy: ``"learned"``, ``"cheapest"``, ``"fastest"``, ``"baseline"`` or a policy object.
+        fallbacks: Asked when a call fails, never for money.
+        team: Whose budgets apply and whom the log names.
+        user: The same; OpenAI's ``user=`` parameter is not this.
+        tags: More dimensions for budgets and usage.
+        store: Path of the SQLite file, or ``":memory:"``; default ``TRUNKLINE_STORE``, else the
+            user's data directory.
+        content: What the log keeps of messages; only ``"none"`` for now.
+        max_output_tokens: The output cap held, and under a budget sent, where a call gives none.
+        unpriced: Under a budget, whether models without a price are ``"refuse"``d or ``"allow"``ed;
+            or a ``Model`` whose prices stand in for the unknown ones.
+        drop_params: Drop what a provider cannot do, and report it, instead of refusing.
+        timeout: Seconds per attempt, ``None``, or an ``httpx.Timeout``.
+        deadline_s: Seconds for all attempts and the body; default ``timeout``, none for streams.
+        max_retries: Per deployment.
+        durability: ``"normal"``, or ``"full"`` to survive power loss at the price of an fsync.
+        seed: Makes draws a function of the call's number.
+        http_client: An httpx client to send everything through.
+        cache: Not available yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, Any] | None = None,
+        providers: Iterable[Provider] | None = None,
+        models: Iterable[str | Model] | None = None,
+        aliases: Mapping[str, Sequence[str | Model]] | None = None,
+        baseline: str | None = None,
+        objective: Objective | None = None,
+        policy: str | Policy = "learned",
+        fallbacks: Sequence[str] = (),
+        team: str | None = None,
+        user: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        store: str | os.PathLike[str] | None = None,
+        content: str = "none",
+        max_output_tokens: int = 8192,
+        unpriced: str | Model = "refuse",
+        drop_params: bool = False,
+        timeout: Any = 600.0,
+        deadline_s: float | None = None,
+        max_retries: int = 2,
+        durability: str = "normal",
+        seed: int | None = None,
+        http_client: Any = None,
+        cache: None = None,
+    ) -> None:
+        _refuse_unavailable(content=content, cache=cache)
+        _check_numbers(max_output_tokens, max_retries, seed)
+        _admission.check_policy(policy)
+        _admission.check_identity(team, user)
+        if durability not in ("normal", "full"):
+            raise ConfigurationError(f"durability={durability!r} must be 'normal' or 'full'")
+        openai = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "organization": organization,
+            "project": project,
+            "default_headers": default_headers,
+            "default_query": default_query,
+        }
+        names = dict(aliases or {})
+        _check_aliases(names)
+        self._pool = HttpPool(http_client)
+        self._engine = Engine(
+            providers=registry.configured(providers, openai, environ=os.environ),
+            adds_ollama=providers is None,
+            database=Database(_store_path(store), durability=durability),
+            arms=None if models is None else _model_list(models, "models"),
+            aliases={name: _model_list(arms, f"aliases[{name!r}]") for name, arms in names.items()},
+            baseline=baseline,
+            unpriced=unpriced if isinstance(unpriced, Model) else None,
+            seed=seed,
+        )
+        self._settings = Settings(
+            objective=_objective(objective),
+            policy=policy,
+            fallbacks=_admission.names(fallbacks, "fallbacks"),
+            team=team,
+            user=user,
+            tags=_admission.check_tags(tags),
+            timeout=timeout_of(timeout),
+            deadline_s=deadline_s,
+            max_retries=max_retries,
+            max_output_tokens=max_output_tokens,
+            unpriced=_unpriced(unpriced),
+            drop_params=drop_params,
+        )
+        self._open()
+
+    def _open(self) -> None:
+        """Make the IO object and the resources over engine and settings."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str] | None = None, **overrides: Any) -> Self:
+        """Make a router from a TOML file; arguments given here win over it.
+
+        Args:
+            path: Default: what ``TRUNKLINE_CONFIG`` names.
+            **overrides: As in the constructor.
+
+        Raises:
+            ConfigurationError: No file is named, or something in it is wrong.
+        """
+        named = path if path is not None else os.environ.get("TRUNKLINE_CONFIG")
+        if not named:
+            raise ConfigurationError("from_config needs a path, or TRUNKLINE_CONFIG set to one")
+        return cls(**{**_from_file(config.load(named)), **overrides})
+
+    def with_options(
+        self,
+        *,
+        team: str | None = None,
+        user: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        objective: Objective | None = None,
+        models: Sequence[str] | None = None,
+        fallbacks: Sequence[str] | None = None,
+        policy: str | Policy | None = None,
+        timeout: Any = ...,
+        deadline_s: float | None = None,
+        max_retries: int | None = None,
+    ) -> Self:
+        """Return a view with other settings; it shares everything else and costs nothing."""
+        settings = _admission.with_route(
+            self._settings,
+            RouteOptions(
+                team=team,
+                user=user,
+                tags=tags,
+                objective=objective,
+                models=models,
+                fallbacks=fallbacks,
+                policy=policy,
+                deadline_s=deadline_s,
+            ),
+        )
+        if timeout is not ...:
+            settings = replace(settings, timeout=timeout_of(timeout))
+        if max_retries is not None:
+            _check_numbers(1, max_retries, None)
+            settings = replace(settings, max_retries=max_retries)
+        return self._view(settings)
+
+    def _view(self, settings: Settings) -> Self:
+        view = copy.copy(self)
+        view._settings = settings  # noqa: SLF001  # a copy of ourselves
+        view._open()  # noqa: SLF001
+        return view
+
+    def _scoped(self) -> Settings:
+        """Return the settings with the blocks that the caller stands in."""
+        settings = self._settings
+        caps = caps_in_scope(self._engine, settings.blocks)
+        return settings if caps == settings.blocks else replace(settings, blocks=caps)
+
+    def budget(self, usd: Usd) -> BlockBudget[Self]:
+        """Cap what the calls inside ``with router.budget(usd="0.50") as b:`` may cost.
+
+        Blocks nest; ``b.router`` is a view bound to the block, for threads and tasks.
+        """
+        block: BlockBudget[Self] = BlockBudget(self._engine, usd)
+        bound = caps_in_scope(self._engine, self._settings.blocks)
+        block.router = self._view(replace(self._settings, blocks=(*bound, block.cap)))
+        return block
+
+    def on(self, event: str, fn: Callable[[Any], object]) -> Callable[[], None]:
+        """Call ``fn`` after each ``event``; returns what ends the subscription.
+
+        Args:
+            event: ``"decision"``, ``"fallback"`` and ``"budget"`` (a routing id), ``"response"``
+                (the answer), ``"refusal"`` and ``"error"`` (the error).
+            fn: A plain function; what it raises is logged.
+        """
+        return self._engine.on(event, fn)
+
+    @property
+    def rewards(self) -> Rewards:
+        """Signals computed from every answer."""
+        return Rewards(self._engine)
+
+    def __repr__(self) -> str:
+        names = ", ".join(self._engine.providers) or "none"
+        who = "".join(
+            f" {name}={value}"
+            for name, value in (("team", self._settings.team), ("user", self._settings.user))
+            if value
+        )
+        return (
+            f"<{type(self).__name__} providers: {names}; store: {self._engine.database.path}{who}>"
+        )
+
+
+class Router(_Base):
+    __doc__ = f"""An in-process LLM router with the OpenAI SDK's face.
+
+    Thread-safe; one per process is enough. Opens no file and no socket before its first call.
+
+    {(_Base.__doc__ or "").partition("Args:")[1]}{(_Base.__doc__ or "").partition("Args:")[2]}"""
+
+    def _open(self) -> None:
+        self._io = BlockingIO(self._pool)
+        self.chat = Chat(self)
+        self.models = Models(self._engine)
+        self.budgets = Budgets(self)
+        self.usage = Usage(self)
+
+    def plan(
+        self, *, messages: Iterable[Any], model: str = AUTO, **params: Unpack[ChatParams]
+    ) -> Decision:
+        """Make the whole decision for a request, without a call, a hold or a row in the log."""
+        given = {**params, "messages": messages, "model": model}
+        return run_to_completion(_pipeline.plan(self._engine, self._io, self._scoped(), given))
+
+    def explain(self, routing_id: str) -> Decision:
+        """Return the decision of a past call, from the log.
+
+        Raises:
+            NotFoundError: No call of this id was let through.
+        """
+        return run_to_completion(_management.explain(self._io, self._engine, routing_id))
+
+    def feedback(
+        self, response: Any, *, score: float, source: str = "human", weight: float = 1.0
+    ) -> None:
+        """Tell how good an answer was, now or days later; routing learns from it.
+
+        Args:
+            response: Our response, a genuine ``openai`` one, a stream, or a routing id.
+            score: From 0 (useless) to 1.
+            source: Who says so; the same source again replaces its score.
+            weight: What it counts beside others.
+
+        Raises:
+            FeedbackError: The score or the call is not one; nothing was learned.
+        """
+        run_to_completion(
+            _signals.give(self._io, self._engine, response, score, source=source, weight=weight)
+        )
+
+    def close(self) -> None:
+        """Close connections and store; a later call opens them again."""
+        self._pool.close()
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncRouter(_Base):
+    __doc__ = f"""``Router`` for asyncio and trio; one survives several event loops.
+
+    Everything that touches store or network is awaited.
+
+    {(_Base.__doc__ or "").partition("Args:")[1]}{(_Base.__doc__ or "").partition("Args:")[2]}"""
+
+    def _open(self) -> None:
+        self._io = AsyncIO(self._pool)
+        self.chat = AsyncChat(self)
+        self.models = AsyncModels(self._engine)
+        self.budgets = AsyncBudgets(self)
+        self.usage = AsyncUsage(self)
+
+    async def plan(
+        self, *, messages: Iterable[Any], model: str = AUTO, **params: Unpack[ChatParams]
+    ) -> Decision:
+        """Make the whole decision for a request, without a call, a hold or a row in the log."""
+        given = {**params, "messages": messages, "model": model}
+        return await _pipeline.plan(self._engine, self._io, self._scoped(), given)
+
+    async def explain(self, routing_id: str) -> Decision:
+        """Return the decision of a past call, from the log."""
+        return await _management.explain(self._io, self._engine, routing_id)
+
+    async def feedback(
+        self, response: Any, *, score: float, source: str = "human", weight: float = 1.0
+    ) -> None:
+        """Tell how good an answer was, now or days later; routing learns from it."""
+        await _signals.give(self._io, self._engine, response, score, source=source, weight=weight)
+
+    async def close(self) -> None:
+        """Close connections and store; a later call opens them again."""
+        self._pool.close()
+        self._engine.close()
+
+    aclose = close
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _refuse_unavailable(*, content: str, cache: None) -> None:
+    if content != "none":
+        raise ConfigurationError(
+            f"content={content!r} is not available yet; use content='none' (no text is stored)"
+        )
+    if cache is not None:
+        raise ConfigurationError("cache= is not available yet; leave it None")
+
+
+def _check_numbers(max_output_tokens: Any, max_retries: Any, seed: Any) -> None:
+    for name, value, least in (
+        ("max_output_tokens", max_output_tokens, 1),
+        ("max_retries", max_retries, 0),
+        ("seed", 0 if seed is None else seed, 0),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigurationError(f"{name}={value!r} must be a whole number, {least} or more")
+
+
+def _check_aliases(aliases: Mapping[Any, Any]) -> None:
+    for name in aliases:
+        if not isinstance(name, str) or not name or name == AUTO or "/" in name:
+            raise ConfigurationError(
+                f"aliases: {name!r} must be a name without '/', other than auto"
+            )
+
+
+def _model_list(models: Any, name: str) -> list[str | Model]:
+    if isinstance(models, str | Model):
+        raise ConfigurationError(f'{name} must be a list, e.g. {name}=["gpt-5-mini"]')
+    found = list(models)
+    if not found or not all(isinstance(m, str | Model) for m in found):
+        raise ConfigurationError(f"{name} must hold at least one model name or Model")
+    return found
+
+
+def _objective(objective: Any) -> Objective:
+    if objective is None:
+        return Objective()
+    if not isinstance(objective, Objective):
+        raise ConfigurationError("objective must be an Objective(quality=..., cost=...)")
+    return objective
+
+
+def _unpriced(unpriced: str | Model) -> str:
+    if isinstance(unpriced, Model):
+        if unpriced.prices is None:
+            raise ConfigurationError("unpriced=Model(...) needs prices")
+        return "refuse"
+    if unpriced not in ("refuse", "allow"):
+        raise ConfigurationError(f"unpriced={unpriced!r} must be 'refuse', 'allow' or a Model")
+    return unpriced
+
+
+def _store_path(store: str | os.PathLike[str] | None) -> str:
+    path = config.store_from_environment() if store is None else os.fspath(store)
+    if path.startswith(("postgres://", "postgresql://")):
+        raise ConfigurationError("store='postgresql://…' is not available yet; use a file path")
+    if not path:
+        raise ConfigurationError("store must be a path or ':memory:'")
+    return path
+
+
+def _from_file(found: config.Config) -> dict[str, Any]:
+    given = config.given(found)
+    if found.objective is not None:
+        given["objective"] = Objective(**config.given(found.objective))
+    if found.models is not None:
+        given["models"] = [
+            m if isinstance(m, str) else Model(**config.given(m)) for m in found.models
+        ]
+    if found.providers is not None:
+        given["providers"] = [
+            registry.make(
+                p.kind,
+                **config.given(p, without=("kind", "api_key_env")),
+                **({"api_key": _key(p.api_key_env)} if p.api_key_env else {}),
+            )
+            for p in found.providers
+        ]
+    return given
+
+
+def _key(variable: str) -> str:
+    if not (key := os.environ.get(variable)):
+        raise ConfigurationError(f"api_key_env={variable!r} is not set in the environment")
+    return key

@@ -1,0 +1,99 @@
+"""Feedback: a score finds its call in the log and is learned from, now or days later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trunkline import _store
+from trunkline.errors import FeedbackError
+from trunkline.routing import rewards
+from trunkline.storage import events
+
+if TYPE_CHECKING:
+    from trunkline._engine import Engine
+    from trunkline._io.protocol import IO
+    from trunkline.storage.connection import Connection
+    from trunkline.storage.records import EventRow
+
+
+async def give(
+    io: IO,
+    engine: Engine,
+    subject: Any,
+    score: Any,
+    *,
+    source: Any,
+    weight: float = 1.0,
+    explicit: bool = True,
+) -> None:
+    """Record a score for a call and learn from it.
+
+    The same source again replaces its score; an explicit score removes implicit ones.
+
+    Args:
+        io: The effects.
+        engine: Whose store and learner.
+        subject: A response of ours or of the ``openai`` package, a stream, or a routing id.
+        score: In [0, 1].
+        source: Who says so.
+        weight: What it counts, beside 1 for a judgement.
+        explicit: Whether somebody judged, as against a rule that guessed.
+
+    Raises:
+        FeedbackError: The score, the source or the call is not one; nothing was learned.
+    """
+    routing_id = routing_id_of(subject)
+    rewards.check_score(score)
+    rewards.check_weight(weight)
+    if not isinstance(source, str) or not source or len(source) > 100:
+        raise FeedbackError(f"source={source!r} must be a name of 1-100 characters")
+    now = io.now()
+    learner = engine.learner
+
+    def record(connection: Connection) -> list[EventRow]:
+        row = events.decision_of(connection, routing_id)
+        if row is None:
+            raise FeedbackError(
+                f"no call {routing_id!r} in this store; feedback needs the id of an answered call "
+                "(response.routing.id) and the store it was made with"
+            )
+        earlier = [e.body for e in events.of_call(connection, routing_id, "feedback")]
+        body = rewards.feedback_body(
+            earlier,
+            score,
+            arm=row.body["arms"][row.body["chosen"]],
+            objective_key=row.body["objective_key"],
+            source=source,
+            weight=weight,
+            explicit=explicit,
+        )
+        if body["rows"]:
+            events.append(connection, "feedback", routing_id, now, row.x, body)
+        return learner.gap(connection)
+
+    learner.fold(await _store.write(io, engine.database, record))
+
+
+def routing_id_of(subject: Any) -> str:
+    """Find the routing id in what a caller has at hand.
+
+    Raises:
+        FeedbackError: There is none in it.
+    """
+    if isinstance(subject, str) and subject:
+        return subject
+    routing = getattr(subject, "routing", None)
+    if routing is not None:
+        subject = routing
+    found = getattr(subject, "id", None) if routing is not None else None
+    if found is None:
+        extra = getattr(subject, "model_extra", None) or {}
+        found = (extra.get("trunkline") or {}).get("id")
+    if found is None and type(subject).__name__ in ("Routing", "Decision"):
+        found = subject.id
+    if not isinstance(found, str):
+        raise FeedbackError(
+            f"a {type(subject).__name__} carries no routing id; pass the response, or its "
+            "response.routing.id"
+        )
+    return found
