@@ -48,7 +48,7 @@ def join_chunks(
     choices: dict[int, _Building] = {}
     top: JSON = {}
     for chunk in chunks:
-        top |= chunk.model_extra or {}
+        top |= _said(chunk.model_extra)
         for name in ("id", "created", "model", "system_fingerprint", "service_tier"):
             if (value := getattr(chunk, name)) is not None:
                 top[name] = value
@@ -104,8 +104,13 @@ def _add(building: _Building, choice: ChunkChoice) -> None:
     if is_object(choice.logprobs) and is_list(tokens := choice.logprobs.get("content")):
         building.logprobs += tokens
     building.finish = choice.finish_reason or building.finish
-    building.extra |= choice.model_extra or {}
-    building.message_extra |= delta.model_extra or {}
+    building.extra |= _said(choice.model_extra)
+    building.message_extra |= _said(delta.model_extra)
+
+
+def _said(extra: JSON | None) -> JSON:
+    # A later null is silence, not a correction.
+    return {name: value for name, value in (extra or {}).items() if value is not None}
 
 
 def _add_call(call: JSON, delta: ToolCallDelta) -> None:

@@ -50,9 +50,7 @@ class FunctionProvider(_local.LocalProvider):
         name: str = "function",
         models: Sequence[Model] = (),
     ) -> None:
-        functions: dict[str, Function] = (
-            dict(fn) if isinstance(fn, dict) else {models[0].id if models else name: fn}
-        )
+        functions = _named(fn, models[0].id if models else name)
         for model, function in functions.items():
             if not callable(function):
                 raise ConfigurationError(f"FunctionProvider fn for {model!r} is not callable")
@@ -102,6 +100,10 @@ class _Raised:
 
 
 _END = object()
+
+
+def _named(fn: Function | dict[str, Function], name: str) -> dict[str, Function]:
+    return {name: fn} if callable(fn) else dict(fn)
 
 
 def _call(function: Function, /, *args: Any, **params: Any) -> Invoke:

@@ -1,0 +1,132 @@
+"""Recorded traffic through the providers' own methods, whole and in small pieces."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contract import expectation
+from tests.support.exchanges import asked, response, run_decoder
+
+from trunkline.providers import OllamaProvider, OpenAIProvider
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path(os.environ.get("TRUNKLINE_SHARED") or ROOT.parent / "shared") / "recordings"
+SIZES = (0, 1, 2, 3, 4, 5, 6, 7)
+COUNTS = {"openai": 60, "ollama-native": 16, "ollama-v1": 44}
+
+
+def _recordings(kind: str) -> list[Any]:
+    provider, _, api = kind.partition("-")
+    paths = sorted((FOLDER / provider).glob("*.json"))
+    native = {"native": "ollama-chat", "v1": "openai-chat", "": "openai-chat"}[api]
+    found = [r for r in map(expectation.load, paths) if r.api == native]
+    return [pytest.param(r, id=r.id) for r in found]
+
+
+def provider_for(recording: expectation.Recording) -> OpenAIProvider | OllamaProvider:
+    """Build the provider that would have asked for this recording."""
+    if recording.api == "ollama-chat":
+        return OllamaProvider()
+    if recording.provider == "ollama":
+        return OpenAIProvider(name="ollama-v1", base_url="http://127.0.0.1:11434/v1")
+    return OpenAIProvider(api_key="sk-0123456789abcdef")
+
+
+ALL = [r for kind in COUNTS for r in _recordings(kind)]
+ANSWERS = [p for p in ALL if not p.values[0].is_error]
+WHOLE = [p for p in ANSWERS if not p.values[0].is_stream]
+STREAMS = [p for p in ANSWERS if p.values[0].is_stream]
+ERRORS = [p for p in ALL if p.values[0].is_error]
+REQUESTS = [p for p in ALL if p.values[0].api == "openai-chat"]
+
+
+@pytest.mark.parametrize("kind", sorted(COUNTS))
+def test_every_recording_is_here(shared_data: Path, kind: str) -> None:
+    assert len(_recordings(kind)) == COUNTS[kind]
+
+
+@pytest.mark.parametrize("recording", WHOLE)
+def test_whole_answer_reads_as_expected(recording: expectation.Recording) -> None:
+    provider = provider_for(recording)
+    exchange = asked(recording.model).exchange()
+
+    answer = provider.parse(response(recording.body, headers=recording.headers), exchange)
+
+    expectation.check_completion(recording, answer)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("recording", STREAMS)
+def test_stream_reads_as_expected_however_it_is_cut(
+    recording: expectation.Recording, size: int
+) -> None:
+    exchange = asked(recording.model, params={"stream": True}).exchange()
+    decoder = provider_for(recording).decoder(exchange)
+
+    chunks = run_decoder(decoder, recording.body, size)
+
+    assert decoder.error is None
+    expectation.check_chunks(recording, chunks, decoder.usage)
+
+
+@pytest.mark.parametrize("recording", STREAMS)
+def test_usage_chunk_comes_last_and_only_when_asked_for(recording: expectation.Recording) -> None:
+    params = {"stream": True, "stream_options": {"include_usage": True}}
+    decoder = provider_for(recording).decoder(asked(recording.model, params=params).exchange())
+
+    chunks = run_decoder(decoder, recording.body)
+
+    expectation.check_chunks(recording, chunks, decoder.usage)
+    last = chunks[-1]
+    assert (not last.choices and last.usage == decoder.usage) == (decoder.usage is not None)
+
+
+@pytest.mark.parametrize("recording", [p for p in STREAMS if not p.values[0].is_truncated])
+def test_stream_where_json_was_asked_is_joined(recording: expectation.Recording) -> None:
+    answer = provider_for(recording).parse(
+        response(recording.body), asked(recording.model).exchange()
+    )
+
+    expectation.check_completion(recording, answer)
+
+
+@pytest.mark.parametrize("recording", [p for p in WHOLE if p.values[0].api == "openai-chat"])
+def test_json_where_a_stream_was_asked_is_taken_apart(recording: expectation.Recording) -> None:
+    decoder = provider_for(recording).decoder(
+        asked(recording.model, params={"stream": True}).exchange()
+    )
+
+    chunks = run_decoder(decoder, recording.body, 7)
+
+    expectation.check_chunks(recording, chunks, decoder.usage)
+
+
+@pytest.mark.parametrize("recording", ERRORS)
+def test_error_answer_becomes_the_expected_class(recording: expectation.Recording) -> None:
+    provider = provider_for(recording)
+    answer = response(recording.body, recording.status, recording.headers)
+
+    error = provider.failure(answer, asked(recording.model).exchange())
+
+    expectation.check_error(recording, error)
+
+
+@pytest.mark.parametrize("recording", REQUESTS)
+def test_request_goes_out_as_it_was_recorded(recording: expectation.Recording) -> None:
+    sent = recording.params
+    request = provider_for(recording).build_request(asked(recording.model, params=sent))
+
+    body = json.loads(request.http.body)
+
+    options = body.pop("stream_options", None)
+    assert (options is not None) == bool(sent.get("stream"))
+    sent.pop("stream_options", None)
+    renamed = "max_tokens" in sent and "max_tokens" not in body
+    if renamed:
+        assert request.adjusted
+        sent["max_completion_tokens"] = sent.pop("max_tokens")
+    assert body == {"stream": False, **sent}
