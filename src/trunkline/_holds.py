@@ -6,7 +6,7 @@ whether an offer fits (the ledger does, inside its transaction).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trunkline import _retries, _store
@@ -355,25 +355,22 @@ def offer_for(call: Call, deployment: Deployment) -> Offer:
     cap = call.output_cap or min(
         model.max_output or call.settings.max_output_tokens, call.settings.max_output_tokens
     )
-    offer = Offer(
+    prices = model.prices
+    amount: int | None = None
+    output_pico = 0
+    is_free = prices is not None and prices.is_free
+    if prices is not None and (is_free or not call.unbounded):
+        amount, output_pico = pricing.worst_case(prices, call.input_bytes, cap, call.n)
+    return Offer(
         provider=deployment.provider,
         model=model.id,
-        amount_nanousd=None,
+        amount_nanousd=amount,
         output_cap=cap,
-        output_pico=0,
-        cap_is_callers=call.output_cap is not None,
-        unpriced_allowed=call.settings.unpriced == "allow",
-    )
-    if model.prices is None:
-        return offer
-    amount, output_pico = pricing.worst_case(model.prices, call.input_bytes, cap, call.n)
-    is_free = model.prices.is_free
-    return replace(
-        offer,
-        amount_nanousd=amount if is_free or not call.unbounded else None,
         output_pico=output_pico,
+        cap_is_callers=call.output_cap is not None,
         is_free=is_free,
-        price_version=model.prices.version,
+        unpriced_allowed=call.settings.unpriced == "allow",
+        price_version=prices.version if prices else "",
     )
 
 
@@ -387,7 +384,7 @@ def _refusal(call: Call, refused: NotGranted) -> BudgetExceededError:
     elif needed is None:
         why = "the model has no known price; give it one with Model(...) or set unpriced='allow'"
     elif spent + needed <= limit:
-        why = f"only money held for calls under way (${held:f}) is in the way; try again when they end"
+        why = f"only money held for calls under way (${held:f}) is in the way; try again later"
     else:
         why = "raise the budget, lower max_tokens, or choose a cheaper model"
     return BudgetExceededError(

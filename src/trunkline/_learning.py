@@ -84,7 +84,6 @@ class Choice:
 
     def record(self, call: Call, granted: Granted) -> dict[str, Any]:
         """Return the body of the decision event: what can never be added later."""
-        p = self.proposal.predictions
         return {
             "fv": self.feature_version,
             "requested": call.requested,
@@ -109,20 +108,8 @@ class Choice:
             "cursor": self.cursor,
             "in_est": call.input_tokens,
             "price_version": [_price_version(d.model.prices) for d in call.candidates],
-            "predicted": {
-                "quality": _log(p.quality, 4),
-                "quality_low": _log(p.quality_low, 4),
-                "quality_high": _log(p.quality_high, 4),
-                "prior": p.quality_is_prior.tolist(),
-                "cost": _log(p.cost_nanousd, 0),
-                "cost_low": _log(p.cost_low_nanousd, 0),
-                "cost_high": _log(p.cost_high_nanousd, 0),
-                "latency": _log(p.latency_s, 4),
-                "latency_low": _log(p.latency_low_s, 4),
-                "latency_high": _log(p.latency_high_s, 4),
-                "tokens": _log(p.output_tokens, 1),
-                "utility": [u if isfinite(u) else None for u in self.proposal.utilities],
-            },
+            "predicted": self.proposal.predictions.rounded(),
+            "utility": [u if isfinite(u) else None for u in self.proposal.utilities],
             "terms": self.terms(granted.index) if len(self.arms) > 1 else {},
             "held": granted.amount_nanousd,
             "team": call.settings.team,
@@ -370,10 +357,9 @@ def policy_of(policy: Any) -> Policy:
 def read_decision(row: EventRow) -> Decision:
     """Read a decision event back into the record that ``plan`` makes."""
     body = row.body
-    masks, predicted = body["mask"], body["predicted"]
+    predicted = body["predicted"]
     candidates = tuple(
-        _candidate(arm, masks[i], body["p"][i], body["p2"][i], _logged(predicted, i), predicted, i)
-        for i, arm in enumerate(body["arms"])
+        _candidate(body, i, arm, _logged(predicted, i)) for i, arm in enumerate(body["arms"])
     )
     listed = {c.id for c in candidates}
     out = tuple(
@@ -409,17 +395,15 @@ def _with_reason(candidate: Candidate, why: str) -> Candidate:
     return replace(candidate, ruled_out=why)
 
 
-def _candidate(
-    arm: str, mask: str | None, p: float, p2: float, expected: Prediction, logged: Any, i: int
-) -> Candidate:
+def _candidate(body: dict[str, Any], i: int, arm: str, expected: Prediction) -> Candidate:
     provider, _, model = arm.partition("/")
     return Candidate(
         provider=provider,
         model=model,
-        ruled_out=mask,
-        utility=logged["utility"][i],
-        propensity_before=p,
-        propensity=p2,
+        ruled_out=body["mask"][i],
+        utility=body["utility"][i],
+        propensity_before=body["p"][i],
+        propensity=body["p2"][i],
         predicted=expected,
     )
 
@@ -493,10 +477,6 @@ def _price_version(prices: Any) -> str | None:
     return None if prices is None else prices.version
 
 
-def _log(values: Any, digits: int) -> list[float | None]:
-    return [round(v, digits) if isfinite(v) else None for v in values.tolist()]
-
-
 def _prediction(p: Predictions, i: int) -> Prediction:
     return Prediction(
         cost_usd=_usd(float(p.cost_nanousd[i])),
@@ -515,17 +495,17 @@ def _prediction(p: Predictions, i: int) -> Prediction:
 
 def _logged(p: dict[str, list[Any]], i: int) -> Prediction:
     return Prediction(
-        cost_usd=_usd(p["cost"][i]),
-        cost_low_usd=_usd(p["cost_low"][i]),
-        cost_high_usd=_usd(p["cost_high"][i]),
-        latency_s=p["latency"][i],
-        latency_low_s=p["latency_low"][i],
-        latency_high_s=p["latency_high"][i],
+        cost_usd=_usd(p["cost_nanousd"][i]),
+        cost_low_usd=_usd(p["cost_low_nanousd"][i]),
+        cost_high_usd=_usd(p["cost_high_nanousd"][i]),
+        latency_s=p["latency_s"][i],
+        latency_low_s=p["latency_low_s"][i],
+        latency_high_s=p["latency_high_s"][i],
         quality=p["quality"][i],
         quality_low=p["quality_low"][i],
         quality_high=p["quality_high"][i],
-        quality_is_prior=p["prior"][i],
-        output_tokens=p["tokens"][i],
+        quality_is_prior=p["quality_is_prior"][i],
+        output_tokens=p["output_tokens"][i],
     )
 
 

@@ -7,6 +7,7 @@ every cost is exact.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trunkline.errors import ConfigurationError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Usd = Decimal | str | int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: the figures below are kept once computed
 class Rates:
     """Pico-dollars per token; ``None`` means "as the plain rate of its side".
 
@@ -36,20 +37,20 @@ class Rates:
     audio_input: int | None = None
     audio_output: int | None = None
 
-    @property
+    @cached_property
     def dearest_input(self) -> int:
         """The most an input token of text can cost."""
         return max(
             self.input, self.cached_input or 0, self.cache_write or 0, self.cache_write_1h or 0
         )
 
-    @property
+    @cached_property
     def dearest_output(self) -> int:
         """The most an output token of text can cost."""
         return max(self.output, self.reasoning or 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots, as above
 class Prices:
     """What a model costs: rates, rates above input lengths, a fee per call, and their source.
 
@@ -66,7 +67,7 @@ class Prices:
     per_call_nanousd: int = 0
     version: str = "user"
 
-    @property
+    @cached_property
     def is_free(self) -> bool:
         """Whether every rate and fee is 0, as declared for local models."""
         rates = (self.base, *(r for _, r in self.tiers))

@@ -53,12 +53,12 @@ def worst_case(prices: Prices, input_bytes: int, output_cap: int, n: int = 1) ->
         The bound in nano-dollars, and its pico-dollars per unit of ``output_cap``, to price a lower
         cap.
     """
-    reachable = [
-        prices.base,
-        *(rates for above, rates in prices.tiers if input_bytes > above),
-    ]
-    input_rate = max(rates.dearest_input for rates in reachable)
-    output_pico = max(rates.dearest_output for rates in reachable) * n
+    input_rate, output_rate = prices.base.dearest_input, prices.base.dearest_output
+    for above, rates in prices.tiers:
+        if input_bytes > above:
+            input_rate = max(input_rate, rates.dearest_input)
+            output_rate = max(output_rate, rates.dearest_output)
+    output_pico = output_rate * n
     amount = _nano(input_bytes * input_rate + output_cap * output_pico)
     return amount + prices.per_call_nanousd, output_pico
 

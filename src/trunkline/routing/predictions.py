@@ -32,6 +32,18 @@ _INPUT_WEIGHT = 2000.0  # tokens an arm must have reported before its own factor
 _MAX_LOG_TOKENS = 16.0  # beyond any answer; keeps exp finite
 _MAX_LOG_SECONDS = 12.0
 _PICO_PER_NANO = 1000.0
+_LOGGED = (
+    "quality",
+    "quality_low",
+    "quality_high",
+    "cost_nanousd",
+    "cost_low_nanousd",
+    "cost_high_nanousd",
+    "latency_s",
+    "latency_low_s",
+    "latency_high_s",
+    "output_tokens",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +111,16 @@ class Predictions:
     latency_high_s: FloatArray
     output_tokens: FloatArray
     utility: FloatArray
+
+    def rounded(self) -> dict[str, list[float | bool | None]]:
+        """Return the figures as the log keeps them: four decimals, ``None`` for unknown costs."""
+        table = np.round(np.stack([getattr(self, name) for name in _LOGGED]), 4)
+        rows: list[list[float | bool | None]] = table.tolist()
+        if np.isnan(table).any():
+            rows = [[None if v != v else v for v in row] for row in rows]
+        logged = dict(zip(_LOGGED, rows, strict=True))
+        logged["quality_is_prior"] = self.quality_is_prior.tolist()
+        return logged
 
 
 def predict(context: Context, candidates: Sequence[ArmInfo], state: LearnedState) -> Predictions:

@@ -6,10 +6,9 @@ in id order is the same in every process.
 
 from __future__ import annotations
 
-from json import loads
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from .records import EventRow
 
@@ -67,4 +66,4 @@ def latest_id(connection: Connection) -> int:
 
 
 def _row(row: tuple[Any, ...]) -> EventRow:
-    return EventRow(row[0], row[1], row[2], row[3], row[4], loads(row[5]))
+    return EventRow(row[0], row[1], row[2], row[3], row[4], from_json(row[5]))
