@@ -86,6 +86,7 @@ class Engine:
         self._arms = None if arms is None else tuple(self._named(a) for a in arms)
         self.aliases = {name: tuple(self._named(a) for a in arms) for name, arms in aliases.items()}
         self._baseline = baseline
+        self._baseline_id: str | None = None
         self._unpriced = unpriced
         self._found: dict[Any, tuple[tuple[Deployment, ...], bool, str]] = {}
         _ENGINES.add(self)
@@ -98,11 +99,10 @@ class Engine:
     @property
     def baseline(self) -> str | None:
         """Id of the baseline deployment; ``None`` where there are no arms."""
-        name = self._baseline
-        if name is None:
-            arms = self.arms()
-            return arms[0].id if arms else None
-        return self.resolve(name).deployment.id
+        if self._baseline_id is None:
+            arms = self.arms() if self._baseline is None else self.find(self._baseline, None)[0]
+            self._baseline_id = arms[0].id if arms else None
+        return self._baseline_id
 
     def arms(self) -> tuple[Deployment, ...]:
         """Return the deployments behind ``auto``."""

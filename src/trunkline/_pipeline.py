@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from trunkline import _admission, _retries
 from trunkline._holds import Hold, Outcome
-from trunkline._streams import Reading, StreamCore, has_content
+from trunkline._streams import Reading, StreamCore
 from trunkline.errors import (
     APIError,
-    APIResponseValidationError,
     BudgetExceededError,
     TrunklineError,
 )
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from trunkline._io.protocol import IO, ByteSource
     from trunkline.catalog.models import Deployment
     from trunkline.providers.base import Provider, ProviderRequest
-    from trunkline.types.chat import ChatCompletion
+    from trunkline.types.chat import ChatCompletion, ChatCompletionChunk
     from trunkline.types.routing import Decision
 
 FALLBACKS_WITHIN_CANDIDATES = 2
@@ -73,6 +72,7 @@ class Answer:
 
     completion: ChatCompletion | None
     reading: Reading | None
+    first: list[ChatCompletionChunk]
     outcome: Outcome
 
 
@@ -92,7 +92,7 @@ class Exchanges:
         """Bring the answer, settled; or the stream, which settles itself."""
         answer = await self._first_that_answers()
         if answer.reading is not None:
-            return StreamCore(self.io, self.hold, answer.reading, self.adjusted)
+            return StreamCore(self.io, self.hold, answer.reading, answer.first, self.adjusted)
         completion = answer.completion
         assert completion is not None  # noqa: S101  # one of the two is always there
         await self.hold.end(self.io, answer.outcome)
@@ -175,11 +175,11 @@ class Exchanges:
             raise provider.failure(await _whole(source, tolerant=True), built.exchange)
         if self.call.stream:
             reading = Reading(self.io, source, provider.decoder(built.exchange), started)
-            await _until_content(reading)
-            return Answer(None, reading, reading.outcome(None))
+            first = await reading.until_content()
+            return Answer(None, reading, first, Outcome())
         response = await _whole(source)
         completion = provider.parse(response, built.exchange)
-        return Answer(completion, None, self._whole_outcome(completion, source, started))
+        return Answer(completion, None, [], self._whole_outcome(completion, source, started))
 
     def _whole_outcome(
         self, completion: ChatCompletion, source: ByteSource, started: float
@@ -240,15 +240,6 @@ async def _whole(source: ByteSource, *, tolerant: bool = False) -> HttpResponse:
             raise
     await source.close()
     return HttpResponse(source.status, source.headers, b"".join(parts))
-
-
-async def _until_content(reading: Reading) -> None:
-    """Read until the caller would see something; till then a failure can still be hidden."""
-    while not any(has_content(chunk) for chunk in reading.chunks):
-        if reading.at_end:
-            error = reading.ending_error()
-            raise error or APIResponseValidationError("the stream ended without any content")
-        await reading.more(None)
 
 
 async def plan(engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]) -> Decision:

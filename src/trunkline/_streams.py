@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trunkline._holds import Outcome
 from trunkline._io.blocking import run_to_completion
 from trunkline.errors import (
     APIError,
+    APIResponseValidationError,
     APITimeoutError,
     StreamInterruptedError,
     TrunklineError,
 )
-from trunkline.types.chat import ChatCompletion
+from trunkline.providers.joining import Joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,19 +29,21 @@ if TYPE_CHECKING:
     from trunkline._holds import Hold
     from trunkline._io.protocol import IO, ByteSource
     from trunkline.providers.base import Decoder
-    from trunkline.types.chat import ChatCompletionChunk
+    from trunkline.types.chat import ChatCompletion, ChatCompletionChunk
     from trunkline.types.routing import Routing
 
 IDLE_AFTER_CONTENT_S = 60.0
 OVERRUN_FACTOR = 4
+SLICE_BYTES = 4096
 
 
 class Reading:
     """One stream being read: bytes to chunks, and what is known of the answer so far.
 
     Attributes:
-        chunks: All chunks decoded, for ``.partial`` and ``.response``.
+        joined: The answer as far as it came, for ``.partial`` and ``.response``.
         first_chunk_s: Seconds from the request to the first content.
+        at_end: No more will be read.
     """
 
     def __init__(self, io: IO, source: ByteSource, decoder: Decoder, started: float) -> None:
@@ -48,22 +51,10 @@ class Reading:
         self.source = source
         self.decoder = decoder
         self.started = started
-        self.chunks: list[ChatCompletionChunk] = []
+        self.joined = Joined()
         self.first_chunk_s: float | None = None
-        self.received_bytes = 0
         self.at_end = False
-        self._open: set[int] = set()
-        self._finished: dict[int, str] = {}
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every choice that began has its finish reason."""
-        return bool(self._finished) and not self._open
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Of the first choice."""
-        return self._finished.get(0)
+        self._unread = b""
 
     @property
     def elapsed_s(self) -> float:
@@ -71,47 +62,49 @@ class Reading:
         return self.io.monotonic() - self.started + self.source.elapsed_extra_s
 
     async def more(self, idle_s: float | None) -> list[ChatCompletionChunk]:
-        """Read once; return the chunks that came, none at the end."""
-        data = await self.source.read(idle_s=idle_s)
+        """Decode the next bytes; return the chunks they complete, none at the end.
+
+        What one read brings is decoded in slices: chunks that live for a moment cost far less
+        than a heap of them, and the first is delivered sooner.
+        """
+        data = self._unread or await self.source.read(idle_s=idle_s)
         if data:
-            new = self.decoder.feed(data)
+            new = self.decoder.feed(data[:SLICE_BYTES])
+            self._unread = data[SLICE_BYTES:]
         else:
             new = self.decoder.close()
             self.at_end = True
         if self.decoder.error is not None:
             self.at_end = True
         for chunk in new:
-            self._note(chunk)
+            self.joined.add(chunk)
         return new
 
-    def _note(self, chunk: ChatCompletionChunk) -> None:
-        self.chunks.append(chunk)
-        for choice in chunk.choices:
-            delta = choice.delta
-            if choice.finish_reason is not None:
-                self._finished[choice.index] = choice.finish_reason
-                self._open.discard(choice.index)
-            elif choice.index not in self._finished:
-                self._open.add(choice.index)
-            for text in (delta.content, delta.reasoning_content, delta.refusal):
-                if text:
-                    self.received_bytes += len(text.encode("utf-8", "surrogatepass"))
-            for call in delta.tool_calls or ():
-                if call.function is not None:
-                    self.received_bytes += len(call.function.arguments or "") + 1
-        if self.first_chunk_s is None and has_content(chunk):
-            self.first_chunk_s = self.elapsed_s
+    async def until_content(self) -> list[ChatCompletionChunk]:
+        """Read until the caller would see something; till then a failure can still be hidden."""
+        chunks: list[ChatCompletionChunk] = []
+        while True:
+            new = await self.more(None)
+            chunks += new
+            if any(has_content(chunk) for chunk in new):
+                self.first_chunk_s = self.elapsed_s
+                return chunks
+            if self.at_end:
+                raise self.ending_error() or APIResponseValidationError(
+                    "the stream ended without any content"
+                )
 
     def outcome(self, error: BaseException | None) -> Outcome:
         """Say what this exchange came to."""
+        joined = self.joined
         return Outcome(
             usage=self.decoder.usage,
-            served=self.chunks[0].model if self.chunks else None,
-            received_bytes=self.received_bytes,
-            is_whole=self.is_whole and error is None,
+            served=joined.model,
+            received_bytes=joined.output_bytes,
+            is_whole=joined.is_finished and error is None,
             duration_s=self.elapsed_s,
             first_chunk_s=self.first_chunk_s,
-            finish_reason=self.finish_reason,
+            finish_reason=joined.finish_reason,
             request_id=self.source.headers.get("x-request-id"),
             error=error,
         )
@@ -120,7 +113,7 @@ class Reading:
         """Return the error that belongs to the end of the stream, ``None`` for an honest one."""
         if self.decoder.error is not None:
             return self.decoder.error
-        if self.is_whole:
+        if self.joined.is_finished:
             return None
         return StreamInterruptedError("the stream ended without a finish reason")
 
@@ -131,15 +124,23 @@ class StreamCore:
     Args:
         io: The effects.
         hold: The call's money.
-        reading: The open exchange; its chunks so far are delivered first.
+        reading: The open exchange.
+        first: Chunks that have come, delivered first.
         adjusted: What was changed in the request, in words.
     """
 
-    def __init__(self, io: IO, hold: Hold, reading: Reading, adjusted: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        io: IO,
+        hold: Hold,
+        reading: Reading,
+        first: Iterable[ChatCompletionChunk],
+        adjusted: tuple[str, ...],
+    ) -> None:
         self.io = io
         self.hold = hold
         self.reading = reading
-        self.ready: deque[ChatCompletionChunk] = deque(reading.chunks)
+        self.ready = deque(first)
         self.routing: Routing | None = None
         self.is_closed = False
         self.adjusted = adjusted
@@ -188,7 +189,7 @@ class StreamCore:
 
     def response(self) -> ChatCompletion | None:
         """Join what has come so far into a completion; ``None`` if nothing has."""
-        return join(self.reading.chunks)
+        return self.reading.joined.completion(self.reading.decoder.usage)
 
     async def _advance(self) -> None:
         reading = self.reading
@@ -204,7 +205,7 @@ class StreamCore:
             await self._settle()
 
     def _check_overrun(self) -> None:
-        if len(self.reading.chunks) > self._max_chunks:
+        if self.reading.joined.chunks > self._max_chunks:
             raise StreamInterruptedError(
                 f"stopped: the provider sent more than {self._max_chunks} chunks, "
                 f"{OVERRUN_FACTOR} times the output asked for"
@@ -258,75 +259,6 @@ def hold_cap(hold: Hold) -> int:
     """Return the output cap that this stream was asked to keep, per choice."""
     cap = hold.granted.output_cap or hold.call.output_cap
     return cap or hold.deployment.model.max_output or 10**6
-
-
-def join(chunks: Iterable[ChatCompletionChunk]) -> ChatCompletion | None:
-    """Join chunks into the completion they spell; ``finish_reason`` is "stop" where none came."""
-    choices: dict[int, dict[str, Any]] = {}
-    last: ChatCompletionChunk | None = None
-    for last in chunks:
-        for part in last.choices:
-            _add(choices.setdefault(part.index, _empty(part.index)), part)
-    if last is None:
-        return None
-    for choice in choices.values():
-        calls = choice["message"].pop("_calls")
-        if calls:
-            choice["message"]["tool_calls"] = [calls[i] for i in sorted(calls)]
-    body = {
-        **last.model_dump(exclude={"choices", "object"}, exclude_none=True),
-        "choices": [choices[i] for i in sorted(choices)] or [_bare(0)],
-    }
-    return ChatCompletion.model_validate(body)
-
-
-def _empty(index: int) -> dict[str, Any]:
-    return {**_bare(index), "message": {"role": "assistant", "content": None, "_calls": {}}}
-
-
-def _bare(index: int) -> dict[str, Any]:
-    return {"index": index, "finish_reason": "stop", "message": {"role": "assistant"}}
-
-
-def _add(choice: dict[str, Any], part: Any) -> None:
-    message, delta = choice["message"], part.delta
-    for name in ("content", "refusal", "reasoning_content"):
-        if (text := getattr(delta, name)) is not None:
-            message[name] = (message.get(name) or "") + text
-    for call in delta.tool_calls or ():
-        _add_call(message["_calls"], call)
-    if delta.function_call is not None:
-        known = message.setdefault("function_call", {"name": "", "arguments": ""})
-        known["name"] += delta.function_call.name or ""
-        known["arguments"] += delta.function_call.arguments or ""
-    for name, value in (delta.model_extra or {}).items():
-        message[name] = value
-    if part.finish_reason is not None:
-        choice["finish_reason"] = part.finish_reason
-    if part.logprobs is not None:
-        choice["logprobs"] = _more_logprobs(choice.get("logprobs"), part.logprobs)
-
-
-def _add_call(calls: dict[int, dict[str, Any]], part: Any) -> None:
-    call = calls.setdefault(
-        part.index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
-    )
-    call["id"] = part.id or call["id"]
-    call["type"] = part.type or call["type"]
-    if part.function is not None:
-        call["function"]["name"] += part.function.name or ""
-        call["function"]["arguments"] += part.function.arguments or ""
-    call.update(part.model_extra or {})
-
-
-def _more_logprobs(known: Any, new: Any) -> Any:
-    if not isinstance(known, dict) or not isinstance(new, dict):
-        return new
-    return {
-        name: [*(known.get(name) or []), *(new.get(name) or [])]
-        for name in {**known, **new}
-        if isinstance(known.get(name) or new.get(name), list)
-    }
 
 
 class _Face:

@@ -23,8 +23,8 @@ from trunkline.types.chat import (
 from . import _deviations
 from ._failures import Complaint, complaint_in, failure_in_stream
 from ._framing import SSEDecoder
-from ._joining import is_finished, join_chunks, split_completion
 from ._shapes import is_list, is_object
+from .joining import join_chunks, split_completion
 
 if TYPE_CHECKING:
     from trunkline.errors import APIError
@@ -70,9 +70,10 @@ def _parse_slowly(body: bytes, exchange: Exchange, source: Source) -> ChatComple
     if not is_object(parsed):
         raise source.invalid("sent JSON that is no object", body, exchange)
     if _is_error(parsed):
-        complaint = complaint_in(parsed) or Complaint()
-        details = {"type": complaint.type, "code": complaint.code, "param": complaint.param}
-        raise source.invalid("sent an error as a success", body, exchange, **details)
+        told = complaint_in(parsed) or Complaint()
+        raise source.invalid(
+            "sent an error as a success", body, exchange, type=told.type, code=told.code
+        )
     try:
         answer = ChatCompletion.model_validate(_deviations.completion(parsed, exchange))
     except ValidationError:
@@ -85,7 +86,7 @@ def _parse_slowly(body: bytes, exchange: Exchange, source: Source) -> ChatComple
 def _join_stream(body: bytes, exchange: Exchange, source: Source) -> ChatCompletion:
     decoder = DialectDecoder(exchange, source)
     chunks = decoder.feed(body) + decoder.close()
-    answer = join_chunks(chunks, decoder.usage) if is_finished(chunks) else None
+    answer = join_chunks(chunks, decoder.usage)
     if answer is None or decoder.error is not None:
         raise source.invalid("sent a broken stream where JSON was asked", body, exchange)
     return answer

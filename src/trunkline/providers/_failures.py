@@ -105,7 +105,7 @@ def failure(response: HttpResponse, exchange: Exchange, source: Source) -> APIEr
     """Map an answer that is no success."""
     if 300 <= response.status < 400:
         return _redirect(response, exchange, source)
-    complaint = complaint_in(_json(response.body)) or Complaint()
+    complaint = _scrubbed(complaint_in(_json(response.body)), source)
     headers = response.headers
     return status_error_class(response.status)(
         _said(response.status, complaint, response.body, exchange, source),
@@ -123,7 +123,7 @@ def failure(response: HttpResponse, exchange: Exchange, source: Source) -> APIEr
 
 def failure_in_stream(body: object, exchange: Exchange, source: Source) -> APIError:
     """Map an error that came as an event or line of a stream; unknown ones are the provider's."""
-    complaint = complaint_in(body) or Complaint()
+    complaint = _scrubbed(complaint_in(body), source)
     status = _status_of(complaint)
     return status_error_class(status)(
         _said(status, complaint, b"", exchange, source, verb="failed inside the stream"),
@@ -154,7 +154,7 @@ def _said(
 ) -> str:
     who = f"{source.provider}/{exchange.model} {verb}"
     if complaint.message:
-        what = scrub(complaint.message, source.secrets)[:_MESSAGE_LIMIT]
+        what = complaint.message[:_MESSAGE_LIMIT]
     else:
         what = excerpt(body, source.secrets) or "no message"
     hint = f" (check the key of provider {source.provider!r})" if status == 401 else ""
@@ -176,6 +176,12 @@ def _redirect(response: HttpResponse, exchange: Exchange, source: Source) -> API
         provider=source.provider,
         model=exchange.model,
     )
+
+
+def _scrubbed(complaint: Complaint | None, source: Source) -> Complaint:
+    # Providers echo keys, and not only in the message.
+    words = complaint or Complaint()
+    return Complaint(*(None if word is None else scrub(word, source.secrets) for word in words))
 
 
 def _should_retry(header: str | None, complaint: Complaint) -> bool | None:

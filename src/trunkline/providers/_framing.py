@@ -37,31 +37,18 @@ class SSEDecoder:
         self._tail = bytearray()  # begins just after an event's blank line
         self._at_start = True
         self._after_cr = False
+        self._is_odd = True  # at the start, after a CR or too long: not the straight path
 
     def feed(self, data: bytes) -> list[SSEFrame]:
         """Take bytes, return the events they complete."""
-        if self.too_long:
-            return []
-        if self._after_cr or b"\r" in data:
-            data = self._with_lf(data)
         tail = self._tail
-        if tail or self._at_start:
-            seen = len(tail)
-            tail += data
-            if self._at_start and not self._start():
-                return []
-            # Only what is new can complete the blank line; looking at the rest again would make a
-            # dribbled event quadratic.
-            if tail.find(b"\n\n", max(0, seen - 1)) < 0:
-                self._check_tail()
-                return []
-            data = bytes(tail)
-            tail.clear()
+        if tail or self._is_odd or b"\r" in data:
+            data = self._completed(data)
         blocks = data.split(b"\n\n")
-        tail += blocks.pop()
-        frames = self._frames(blocks)
-        self._check_tail()
-        return frames
+        if last := blocks.pop():
+            tail += last
+            self._check_tail()
+        return self._frames(blocks) if blocks else []
 
     def close(self) -> list[SSEFrame]:
         """Return the last event where its blank line is missing."""
@@ -70,6 +57,26 @@ class SSEDecoder:
         if self.too_long or not last:
             return []
         return self._frames([last.removesuffix(b"\n")])
+
+    def _completed(self, data: bytes) -> bytes:
+        """Return what can be cut into events, the tail before it; ``b""`` while none is complete."""
+        if self.too_long:
+            return b""
+        data = self._with_lf(data)
+        tail = self._tail
+        seen = len(tail)
+        tail += data
+        if self._at_start and not self._start():
+            return b""
+        self._is_odd = self._after_cr
+        # Only what is new can complete the blank line; looking at the rest again would make a
+        # dribbled event quadratic.
+        if tail.find(b"\n\n", max(0, seen - len(_BOM) - 1)) < 0:
+            self._check_tail()
+            return b""
+        data = bytes(tail)
+        tail.clear()
+        return data
 
     def _with_lf(self, data: bytes) -> bytes:
         # A CR ends a line at once; an LF that follows it, perhaps in the next piece, is dropped.
@@ -93,18 +100,20 @@ class SSEDecoder:
     def _check_tail(self) -> None:
         # One byte more than the cap may still be an event of exactly the cap and half its end.
         if len(self._tail) > self._cap + 1:
-            self.too_long = True
-            self._tail.clear()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.too_long = self._is_odd = True
+        self._tail.clear()
 
     def _frames(self, blocks: list[bytes]) -> list[SSEFrame]:
         frames: list[SSEFrame] = []
         for block in blocks:
             if len(block) > self._cap:
-                self.too_long = True
-                self._tail.clear()
+                self._give_up()
                 break
-            if block.startswith(b"data:") and b"\n" not in block:
-                frames.append(SSEFrame("", block[6:] if block[5:6] == b" " else block[5:]))
+            if block.startswith(b"data: ") and b"\n" not in block:
+                frames.append(SSEFrame("", block[6:]))
             elif (frame := _parse(block)) is not None:
                 frames.append(frame)
         return frames

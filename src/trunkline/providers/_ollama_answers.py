@@ -17,8 +17,8 @@ from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
 from . import _deviations
 from ._failures import failure_in_stream
 from ._framing import JSONLines
-from ._joining import is_finished, join_chunks
 from ._shapes import is_list, is_object
+from .joining import join_chunks
 
 if TYPE_CHECKING:
     from trunkline.errors import APIError
@@ -38,7 +38,7 @@ def parse_answer(response: HttpResponse, exchange: Exchange, source: Source) -> 
     body = response.body
     decoder = OllamaDecoder(exchange, source)
     chunks = decoder.read(body) if _is_json(body) else decoder.feed(body) + decoder.close()
-    answer = join_chunks(chunks, decoder.usage) if is_finished(chunks) else None
+    answer = join_chunks(chunks, decoder.usage)
     if decoder.error is not None or answer is None:
         raise source.invalid("sent a body that is no chat answer", body, exchange)
     return answer

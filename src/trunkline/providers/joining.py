@@ -1,6 +1,6 @@
 """Chunks to a completion and back, for answers that came in the other form than was asked.
 
-Decides how deltas add up; ``partial`` does it for a stream that broke off.
+Decides how deltas add up, also for a stream that broke off.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
 from ._shapes import is_list, is_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from trunkline.types.chat import Choice, ChoiceDelta, ChunkChoice, ToolCallDelta
 
     from .base import JSON
 
-_TEXTS = ("content", "refusal", "reasoning_content")
+_TEXTS = ("refusal", "reasoning_content")
 
 
 @dataclass(slots=True)
 class _Building:
     """One choice as far as it came."""
 
+    content: list[str] = field(default_factory=list[str])
     texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     calls: dict[int, JSON] = field(default_factory=dict[int, "JSON"])
     function: JSON | None = None
@@ -35,38 +36,86 @@ class _Building:
     message_extra: JSON = field(default_factory=dict[str, Any])
 
 
+class Joined:
+    """An answer as far as it has come; keeps its text, not its chunks.
+
+    Attributes:
+        chunks: How many were added.
+        model: The model that the chunks name.
+    """
+
+    def __init__(self) -> None:
+        self.chunks = 0
+        self.model: str | None = None
+        self._choices: dict[int, _Building] = {}
+        self._top: JSON = {}
+
+    def add(self, chunk: ChatCompletionChunk) -> None:
+        """Add what one chunk says."""
+        self.chunks += 1
+        if self.model is None:
+            self.model = chunk.model
+            self._top |= {"id": chunk.id, "created": chunk.created, "model": chunk.model}
+        if chunk.model_extra:
+            self._top |= _said(chunk.model_extra)
+        for name in ("system_fingerprint", "service_tier"):
+            if (value := getattr(chunk, name)) is not None:
+                self._top[name] = value
+        for choice in chunk.choices:
+            building = self._choices.get(choice.index)
+            if building is None:
+                building = self._choices[choice.index] = _Building()
+            delta = choice.delta
+            if delta.content is not None:
+                building.content.append(delta.content)
+            # Most chunks are a piece of text and nothing else.
+            if len(delta.model_fields_set) != 1 or choice.finish_reason is not None or delta.content is None or choice.logprobs is not None or choice.model_extra:
+                _add(building, choice)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a choice, and each has its finish reason."""
+        choices = self._choices.values()
+        return bool(choices) and all(building.finish is not None for building in choices)
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Of the first choice, ``None`` until it comes."""
+        first = self._choices.get(0)
+        return None if first is None else first.finish
+
+    @property
+    def output_bytes(self) -> int:
+        """Text, reasoning and arguments so far, in UTF-8 bytes: a bound of their tokens."""
+        return sum(
+            len(text.encode("utf-8", "surrogatepass"))
+            for building in self._choices.values()
+            for text in _texts_of(building)
+        )
+
+    def completion(self, usage: Usage | None = None) -> ChatCompletion | None:
+        """Return the completion that the chunks make.
+
+        A choice that has no finish reason yet gets ``"length"``: it was cut.
+
+        Returns:
+            ``None`` where no chunk held a choice.
+        """
+        if not self._choices:
+            return None
+        choices = [_built(i, b) for i, b in sorted(self._choices.items())]
+        return ChatCompletion.model_validate({**self._top, "usage": usage, "choices": choices})
+
+
 def join_chunks(
     chunks: Iterable[ChatCompletionChunk], usage: Usage | None = None
 ) -> ChatCompletion | None:
-    """Add up chunks to the completion they make.
-
-    A choice that has no finish reason yet gets ``"length"``: it was cut.
-
-    Returns:
-        ``None`` where no chunk holds a choice.
-    """
-    choices: dict[int, _Building] = {}
-    top: JSON = {}
+    """Add up chunks that are all here, ``None`` unless every choice is finished."""
+    joined = Joined()
     for chunk in chunks:
-        top |= _said(chunk.model_extra)
-        for name in ("id", "created", "model", "system_fingerprint", "service_tier"):
-            if (value := getattr(chunk, name)) is not None:
-                top[name] = value
+        joined.add(chunk)
         usage = chunk.usage or usage
-        for choice in chunk.choices:
-            _add(choices.setdefault(choice.index, _Building()), choice)
-    if not choices:
-        return None
-    top["usage"] = usage
-    top["choices"] = [_built(i, b) for i, b in sorted(choices.items())]
-    return ChatCompletion.model_validate(top)
-
-
-def is_finished(chunks: Sequence[ChatCompletionChunk]) -> bool:
-    """Say whether there is a choice, and each has its finish reason."""
-    seen = {c.index for chunk in chunks for c in chunk.choices}
-    done = {c.index for chunk in chunks for c in chunk.choices if c.finish_reason}
-    return bool(seen) and seen == done
+    return joined.completion(usage) if joined.is_finished else None
 
 
 def split_completion(completion: ChatCompletion) -> list[ChatCompletionChunk]:
@@ -124,6 +173,8 @@ def _add_call(call: JSON, delta: ToolCallDelta) -> None:
 
 def _built(index: int, building: _Building) -> JSON:
     message: JSON = {**building.message_extra, "role": "assistant", "content": None}
+    if building.content:
+        message["content"] = "".join(building.content)
     message |= {name: "".join(pieces) for name, pieces in building.texts.items()}
     if building.calls:
         message["tool_calls"] = [_whole_call(c) for _, c in sorted(building.calls.items())]
@@ -137,6 +188,17 @@ def _built(index: int, building: _Building) -> JSON:
         "finish_reason": building.finish or "length",
         "logprobs": {"content": building.logprobs} if building.logprobs else None,
     }
+
+
+def _texts_of(building: _Building) -> Iterable[str]:
+    yield from building.content
+    for pieces in building.texts.values():
+        yield from pieces
+    for call in building.calls.values():
+        yield call.get("name") or ""
+        yield from call["arguments"]
+    if building.function:
+        yield building.function["arguments"]
 
 
 def _whole_call(call: JSON) -> JSON:
