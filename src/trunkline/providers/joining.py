@@ -58,9 +58,10 @@ class Joined:
             self._top |= {"id": chunk.id, "created": chunk.created, "model": chunk.model}
         if chunk.model_extra:
             self._top |= _said(chunk.model_extra)
-        for name in ("system_fingerprint", "service_tier"):
-            if (value := getattr(chunk, name)) is not None:
-                self._top[name] = value
+        if chunk.system_fingerprint is not None:
+            self._top["system_fingerprint"] = chunk.system_fingerprint
+        if chunk.service_tier is not None:
+            self._top["service_tier"] = chunk.service_tier
         for choice in chunk.choices:
             building = self._choices.get(choice.index)
             if building is None:
@@ -68,8 +69,7 @@ class Joined:
             delta = choice.delta
             if delta.content is not None:
                 building.content.append(delta.content)
-            # Most chunks are a piece of text and nothing else.
-            if len(delta.model_fields_set) != 1 or choice.finish_reason is not None or delta.content is None or choice.logprobs is not None or choice.model_extra:
+            if not _is_plain_text(choice):
                 _add(building, choice)
 
     @property
@@ -136,6 +136,17 @@ def split_completion(completion: ChatCompletion) -> list[ChatCompletionChunk]:
         for choice in completion.choices
         for piece in _pieces(choice)
     ]
+
+
+def _is_plain_text(choice: ChunkChoice) -> bool:
+    """Say whether a chunk brings a piece of text and nothing else, as most do."""
+    return (
+        len(choice.delta.model_fields_set) == 1
+        and choice.delta.content is not None
+        and choice.finish_reason is None
+        and choice.logprobs is None
+        and not choice.model_extra
+    )
 
 
 def _add(building: _Building, choice: ChunkChoice) -> None:
