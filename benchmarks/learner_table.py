@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from benchmarks import tables
+
 from trunkline.policies import ArmInfo, Context, Learned, Policy
 from trunkline.routing.constants import objective_key, price_priors
 from trunkline.routing.distribution import draw

@@ -11,6 +11,7 @@ import json
 import os
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def mean_curve_area(costs: list[float], values: list[float]) -> float:
     width = hull[-1][0] - hull[0][0]
     if width <= 0:
         return hull[0][1]
-    area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(hull[:-1], hull[1:], strict=True))
+    area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(hull))
     return area / width
 
 

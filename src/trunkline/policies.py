@@ -20,7 +20,7 @@ from trunkline.routing.predictions import ArmInfo, Context, Predictions, predict
 from trunkline.types.money import nanousd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +41,7 @@ __all__ = [
     "Proposal",
 ]
 
+_DOUBT = 2.0  # standard deviations: 2 lost less than none, 1 or 3 on the development tables
 PAUSE_AFTER = 200  # routed calls without a signal, after which exploring would teach nothing
 
 
@@ -125,12 +126,9 @@ class Learned:
         if not learned:
             utilities = _never_below_baseline(context, predictions, utilities, eligible)
         ranking = _ranked(eligible, utilities, candidates)
-        explored: Sequence[int] = ranking[:1]
-        eps = 0.0
-        if ranking and learned and context.explore is not False:
-            explored = _worth_a_try(context, predictions, ranking)
-            if len(explored) > 1:
-                eps = self._eps(context, len(ranking), state)
+        explored, eps = ranking[:1], 0.0
+        if learned and context.explore is not False:
+            explored, eps = self._exploration(context, predictions, ranking, state)
         return _proposal(
             predictions,
             reasons,
@@ -141,11 +139,26 @@ class Learned:
             "learned" if learned else "prior",
         )
 
-    def _eps(self, context: Context, n: int, state: LearnedState) -> float:
-        if state.idle > PAUSE_AFTER:
-            return 0.0
+    def _exploration(
+        self,
+        context: Context,
+        predictions: Predictions,
+        ranking: tuple[int, ...],
+        state: LearnedState,
+    ) -> tuple[tuple[int, ...], float]:
+        """Return which arms to try and with what probability in all.
+
+        While it decays, exploration goes to arms that may be better for all we know; the floor goes
+        to every arm within the price gate, so that the log can speak for them later.
+        """
+        n = len(ranking)
         t = state.signals.get(objective_key(context.objective), 0)
-        return max(self.explore_floor, min(self.eps_max, self.c * n / (t + n)))
+        eps = min(self.eps_max, self.c * n / (t + n)) if n else 0.0
+        decaying = eps > self.explore_floor
+        explored = _worth_a_try(context, predictions, ranking, doubtful=decaying)
+        if state.idle > PAUSE_AFTER or len(explored) < 2:
+            return ranking[:1], 0.0
+        return explored, max(eps, self.explore_floor)
 
     def terms(
         self,
@@ -251,7 +264,8 @@ def ruled_out(objective: Objective, predictions: Predictions) -> tuple[str | Non
         for i, cost in enumerate(predictions.cost_nanousd.tolist()):
             if reasons[i] is None and not cost <= limit:
                 reasons[i] = (
-                    f"expected cost ${cost / 1e9:.6f} is above max_cost_usd={objective.max_cost_usd}"
+                    f"expected cost ${cost / 1e9:.6f} is above"
+                    f" max_cost_usd={objective.max_cost_usd}"
                     if isfinite(cost)
                     else "price unknown, and max_cost_usd is set"
                 )
@@ -293,14 +307,18 @@ def _ranked(
 
 
 def _worth_a_try(
-    context: Context, predictions: Predictions, ranking: Sequence[int]
+    context: Context, predictions: Predictions, ranking: tuple[int, ...], *, doubtful: bool
 ) -> tuple[int, ...]:
-    """Return the best and every arm that could be worth it even with a perfect score.
+    """Return the best and every arm whose optimistic utility is not below the best's.
 
-    A price that eats more than perfection would gain rules an arm out of exploration.
+    Optimistic is a perfect score, so that only a price that eats more than perfection would gain
+    rules an arm out; with ``doubtful``, no score beyond what is still in doubt about the arm.
     """
-    optimistic = predictions.utility + context.objective.quality * (1.0 - predictions.quality)
-    least = float(predictions.utility[ranking[0]])
+    gain = 1.0 - predictions.quality
+    if doubtful:
+        gain = np.minimum(gain, _DOUBT * predictions.quality_sd)
+    optimistic = (predictions.utility + context.objective.quality * gain).tolist()
+    least = float(predictions.utility[ranking[0]]) if ranking else 0.0
     return tuple(i for i in ranking if i == ranking[0] or optimistic[i] >= least)
 
 

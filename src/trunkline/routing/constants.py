@@ -36,7 +36,11 @@ def price_priors(candidates: Sequence[ArmInfo], known: Mapping[str, float]) -> d
     """
     if all(a.arm in known for a in candidates):
         return {}
-    logs = {a.arm: log(a.prices.base.output) for a in candidates if _has_output_price(a.prices)}
+    logs = {
+        a.arm: log(a.prices.base.output)
+        for a in candidates
+        if a.prices is not None and a.prices.base.output > 0
+    }
     mean = sum(logs.values()) / max(len(logs), 1)
     spread = sqrt(sum((v - mean) ** 2 for v in logs.values()) / max(len(logs), 1))
     priors: dict[str, float] = {}
@@ -58,7 +62,3 @@ def default_cost_ref(prices: Iterable[Prices | None]) -> int:
         if p is not None
     )
     return max(1, -(-max(pico, default=0) // 1000))
-
-
-def _has_output_price(prices: Prices | None) -> bool:
-    return prices is not None and prices.base.output > 0

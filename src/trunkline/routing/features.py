@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import struct
 from math import log2, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -50,12 +50,13 @@ D = len(NAMES)
 BIAS = 4.0  # scaled up so that arm means move freely under the ridge
 _SCALE = 256
 _PACK = struct.Struct(f"<{D}h")
+X_BYTES = _PACK.size
 _HEAD, _TAIL = 3072, 1024  # what is looked at of a long text; its length counts in full
 
 _DIGITS = b"0123456789"
 _CAPITALS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SPACE = b" \t\r\n"
-_LETTERS = _CAPITALS + _CAPITALS.lower() + bytes(range(128, 256))
+_PLAIN = _CAPITALS + _CAPITALS.lower() + bytes(range(128, 256)) + _DIGITS + _SPACE
 _FORMULA = b"$\\^=+*<>"
 _CODE = b"{}[]_;`#"
 # One pass lowers the letters and turns what separates words into spaces.
@@ -76,18 +77,19 @@ _INSTRUCTION = _words(
     "write create implement generate make give find complete choose list sort translate develop"
     " design build convert rewrite solve compute calculate evaluate simplify determine let"
 )
-_CODE_WORDS = _words(
+# Classes of words that are counted; disjoint, so that one look-up per word finds its class.
+_CODE_WORDS, _PROBLEM_WORDS, _FUNCTION_WORDS, _PEOPLE_WORDS, _CHOICE_WORDS, _REASON_WORDS = range(6)
+_CLASSES = (
     "function python code program script def return class import string array lambda regex sql"
-    " javascript java rust html algorithm tuple api json bug compile"
-)
-_PROBLEM_WORDS = _words(
+    " javascript java rust html algorithm tuple api json bug compile",
     "many much total each times twice half per sum average percent cost costs dollars minutes"
-    " hours days altogether remaining more less left number equal value"
+    " hours days altogether remaining more less left number equal value",
+    "the of a an in to and is are for on with that by at from it as be or",
+    "he she his her they their him them i my we our you your me",
+    "following options choices option choice correct answer answers statements",
+    "explain reasoning step steps careful carefully thought why justify briefly",
 )
-_FUNCTION_WORDS = _words("the of a an in to and is are for on with that by at from it as be or")
-_PEOPLE_WORDS = _words("he she his her they their him them i my we our you your me")
-_CHOICE_WORDS = _words("following options choices option choice correct answer answers statements")
-_REASON_WORDS = _words("explain reasoning step steps careful carefully thought why justify briefly")
+_CLASS_OF = {word: code for code, text in enumerate(_CLASSES) for word in _words(text)}
 _CHOICE_MARKS = (b"(A)", b"(B)", b"A)", b"B)", b"A.", b"B.", b"(1)", b"(2)")
 
 
@@ -103,10 +105,8 @@ def encode(params: Mapping[str, Any]) -> bytes:
     """
     text, beside, turns, media = _read(params.get("messages"))
     data = text.encode("utf-8", "surrogatepass")
-    if len(data) > _HEAD + _TAIL:
-        sample = data[:_HEAD] + b"\n" + data[-_TAIL:]
-    else:
-        sample = data
+    long = len(data) > _HEAD + _TAIL
+    sample = data[:_HEAD] + b"\n" + data[-_TAIL:] if long else data
     asks = sum(params.get(name) is not None for name in ("tools", "functions", "response_format"))
     values = [
         BIAS,
@@ -135,76 +135,78 @@ def decode(x: bytes) -> NDArray[np.float64]:
 
 def _read(messages: object) -> tuple[str, int, int, int]:
     """Return the last user text, characters of the others, how many they are, and media parts."""
-    if not isinstance(messages, list | tuple):
-        return "", 0, 0, 0
-    text, beside, others, media = "", 0, 0, 0
-    found = False
-    for message in reversed(messages):
-        content, parts = _content(message)
+    text: str | None = None
+    beside = others = media = 0
+    for message in reversed(_list(messages)):
+        role, content, parts = _content(message)
         media += parts
-        if not found and _role(message) == "user":
-            text, found = content, True
+        if text is None and role == "user":
+            text = content
         else:
             beside += len(content)
             others += 1
-    return text, beside, others, media
+    return text or "", beside, others, media
 
 
-def _role(message: object) -> object:
-    return message.get("role") if isinstance(message, dict) else None
-
-
-def _content(message: object) -> tuple[str, int]:
-    content = message.get("content") if isinstance(message, dict) else None
+def _content(message: object) -> tuple[object, str, int]:
+    """Return role, text and the number of parts that are no text."""
+    if not isinstance(message, dict):
+        return None, "", 0
+    fields = cast("dict[str, object]", message)
+    role, content = fields.get("role"), fields.get("content")
     if isinstance(content, str):
-        return content, 0
-    if not isinstance(content, list | tuple):
-        return "", 0
-    texts = [
-        part["text"]
-        for part in content
-        if isinstance(part, dict) and isinstance(part.get("text"), str)
-    ]
-    return "\n".join(texts), len(content) - len(texts)
+        return role, content, 0
+    parts = _list(content)
+    texts = [text for part in parts if (text := _text(part)) is not None]
+    return role, "\n".join(texts), len(parts) - len(texts)
+
+
+def _text(part: object) -> str | None:
+    text = cast("dict[str, object]", part).get("text") if isinstance(part, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def _list(value: object) -> Sequence[object]:
+    return cast("Sequence[object]", value) if isinstance(value, list | tuple) else ()
 
 
 def _shape(data: bytes) -> list[float]:
     """Features 3 to 20: shares of characters and words, openings and endings."""
     n = max(len(data), 1)
-    words = data.translate(_FOLD).split()
+    folded = data.translate(_FOLD)
+    words = folded.split()
     total = max(len(words), 1)
+    classes = bytes([_CLASS_OF[word] for word in words if word in _CLASS_OF])
+    count = [classes.count(code) for code in range(len(_CLASSES))]
     first = words[0] if words else b""
     last = data.rstrip()[-1:]
-    digits = n - len(data.translate(None, _DIGITS)) if data else 0
-    capitals = n - len(data.translate(None, _CAPITALS)) if data else 0
-    marks = len(data.translate(None, _LETTERS + _DIGITS + _SPACE))
-    formulas = n - len(data.translate(None, _FORMULA)) if data else 0
-    code = n - len(data.translate(None, _CODE)) if data else 0
+    digits = _within(data, _DIGITS)
     choice_marks = sum(mark in data for mark in _CHOICE_MARKS)
     return [
-        sum(map(len, words)) / total / 2 - 2.25,
+        len(folded.translate(None, b" ")) / total / 2 - 2.25,
         2 * sqrt(digits / n),
-        2 * sqrt(capitals / n) - 0.25,
-        4 * sqrt(marks / n) - 0.75,
-        _few(_count(words, _CODE_WORDS) + code / 8),
-        4 * sqrt(formulas / n),
-        _few(_count(words, _PROBLEM_WORDS) / 2 + min(digits, 4) / 4),
-        _few(_count(words, _CHOICE_WORDS) / 2 + choice_marks),
+        2 * sqrt(_within(data, _CAPITALS) / n) - 0.25,
+        4 * sqrt(len(data.translate(None, _PLAIN)) / n) - 0.75,
+        _few(count[_CODE_WORDS] + _within(data, _CODE) / 8),
+        4 * sqrt(_within(data, _FORMULA) / n),
+        _few(count[_PROBLEM_WORDS] / 2 + min(digits, 4) / 4),
+        _few(count[_CHOICE_WORDS] / 2 + choice_marks),
         float(first in _WHO),
         float(first in _WHAT),
         float(first in _HOW),
         float(first in _INSTRUCTION),
         float(last == b"?"),
         float(last == b"."),
-        4 * _count(words, _FUNCTION_WORDS) / total - 1,
-        4 * _count(words, _PEOPLE_WORDS) / total,
+        4 * count[_FUNCTION_WORDS] / total - 1,
+        4 * count[_PEOPLE_WORDS] / total,
         4 * sqrt(data.count(b",") / n) - 0.25,
-        _few(_count(words, _REASON_WORDS)),
+        _few(count[_REASON_WORDS]),
     ]
 
 
-def _count(words: list[bytes], among: frozenset[bytes]) -> int:
-    return sum(map(among.__contains__, words))
+def _within(data: bytes, among: bytes) -> int:
+    """Count the bytes of ``data`` that are in ``among``: one C pass, no loop."""
+    return len(data) - len(data.translate(None, among))
 
 
 def _few(count: float) -> float:

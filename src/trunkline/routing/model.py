@@ -17,7 +17,7 @@ which is the joint ridge over [shared, arm 1, arm 2, …] with its arm blocks el
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -40,27 +40,28 @@ class Head:
     for it.
 
     Attributes:
-        A: Exact sums, shape (arms + 1, d, d).
-        B: Exact sums, shape (arms + 1, d, outputs).
+        sums_xx: A, exact, shape (arms + 1, d, d).
+        sums_xy: b, exact, shape (arms + 1, d, outputs).
         prior: Prior means m_a, shape (arms + 1, outputs).
     """
 
     def __init__(self, prior: Sequence[float], *, reg: float, rho: float) -> None:
         self.reg, self.rho = reg, rho
-        self.A: FloatArray = np.zeros((1, D, D))
-        self.B: FloatArray = np.zeros((1, D, len(prior)))
+        self.sums_xx: FloatArray = np.zeros((1, D, D))
+        self.sums_xy: FloatArray = np.zeros((1, D, len(prior)))
         self.prior: FloatArray = np.array([prior], dtype=np.float64)
-        self._C: FloatArray = np.empty(0)
-        self._Cb: FloatArray = np.empty(0)
-        self._S_inv: FloatArray = np.empty(0)
+        self._inverse: FloatArray = np.empty(0)
+        self._own: FloatArray = np.empty(0)
+        self._shared: FloatArray = np.empty(0)
+        self._shared_inverse: FloatArray | None = None
         self._theta: FloatArray = np.empty(0)
         self._moved: set[int] | None = None  # rows whose sums moved; None: all
 
     def add_arm(self, prior: Sequence[float] | None = None) -> None:
         """Append an arm before the never-seen one, with the default prior if none is given."""
-        at = len(self.A) - 1
-        self.A = np.insert(self.A, at, 0.0, axis=0)
-        self.B = np.insert(self.B, at, 0.0, axis=0)
+        at = len(self.sums_xx) - 1
+        self.sums_xx = np.insert(self.sums_xx, at, 0.0, axis=0)
+        self.sums_xy = np.insert(self.sums_xy, at, 0.0, axis=0)
         row = self.prior[-1] if prior is None else prior
         self.prior = np.insert(self.prior, at, row, axis=0)
         self._moved = None
@@ -81,8 +82,8 @@ class Head:
         Exact, and so in any order, as long as x, y and weight are on the grids of the log.
         """
         wx = weight * x
-        self.A[row] += np.multiply.outer(wx, x)
-        self.B[row] += np.multiply.outer(wx, np.asarray(y))
+        self.sums_xx[row] += np.multiply.outer(wx, x)
+        self.sums_xy[row] += np.multiply.outer(wx, np.asarray(y))
         self._touch(row)
 
     def means(self, x: FloatArray) -> FloatArray:
@@ -104,11 +105,22 @@ class Head:
 
     def variances(self, x: FloatArray) -> FloatArray:
         """Return the posterior variance of every mean in units of the noise, shape (arms + 1,)."""
+        shared = self._covariance_of_shared()
+        z = self._inverse @ x
+        variances: FloatArray = z @ x + self.reg**2 * ((z @ shared) * z).sum(axis=1)
+        return variances
+
+    def variance(self, row: int, x: FloatArray) -> float:
+        """Return the posterior variance of one arm's mean in units of the noise."""
+        shared = self._covariance_of_shared()
+        z = self._inverse[row] @ x
+        return float(z @ x + self.reg**2 * (z @ shared @ z))
+
+    def _covariance_of_shared(self) -> FloatArray:
         self._refresh()
-        Cx = self._C @ x
-        shared = np.einsum("ki,ki->k", Cx @ self._S_inv, Cx)
-        variance: FloatArray = Cx @ x + self.reg**2 * shared
-        return variance
+        if self._shared_inverse is None:
+            self._shared_inverse = _inverse(self._shared)
+        return self._shared_inverse
 
     def _touch(self, row: int) -> None:
         if self._moved is not None:
@@ -118,18 +130,32 @@ class Head:
         """Recompute what moved; a pure function of the sums, so equal sums predict equally."""
         if self._moved is not None and not self._moved:
             return
-        n, r = len(self.A), self.reg
+        n, r = len(self.sums_xx), self.reg
         rows = range(n) if self._moved is None else sorted(self._moved)
         if self._moved is None:
-            self._C = np.empty_like(self.A)
-            self._Cb = np.empty_like(self.B)
+            self._inverse = np.empty_like(self.sums_xx)
+            self._own = np.empty_like(self.sums_xy)
         for row in rows:
-            A = self.A[row]
-            C = np.linalg.inv(A + r * _EYE)
-            self._C[row] = C
-            self._Cb[row] = C @ (self.B[row] - np.multiply.outer(A[:, 0] / BIAS, self.prior[row]))
-        S = (r / self.rho + n * r) * _EYE - r * r * self._C.sum(axis=0)
-        self._S_inv = np.linalg.inv(S)
-        mu = self._S_inv @ (r * self._Cb.sum(axis=0))
-        self._theta = self._Cb + r * (self._C @ mu)
+            xx = self.sums_xx[row]
+            inverse = _inverse(xx + r * _EYE)
+            self._inverse[row] = inverse
+            centred = self.sums_xy[row] - np.multiply.outer(xx[:, 0] / BIAS, self.prior[row])
+            self._own[row] = inverse @ centred
+        self._shared = (r / self.rho + n * r) * _EYE - r * r * np.add.reduce(self._inverse, axis=0)
+        self._shared_inverse = None
+        mu = _solve(self._shared, r * np.add.reduce(self._own, axis=0))
+        # One product over all arms: a stacked product would call the library once per arm.
+        pulled: FloatArray = (self._inverse.reshape(n * D, D) @ mu).reshape(n, D, -1)
+        self._theta = self._own + r * pulled
         self._moved = set()
+
+
+# numpy's stubs give "some float" or nothing known back for float64; these say what is so.
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    return cast("FloatArray", np.linalg.inv(matrix))
+
+
+def _solve(matrix: FloatArray, target: FloatArray) -> FloatArray:
+    return cast("FloatArray", np.linalg.solve(matrix, target))

@@ -9,7 +9,8 @@ factor are. A price change therefore shows in the next prediction.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import nan
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trunkline.catalog.models import Prices, Rates
+    from trunkline.catalog.models import Prices
     from trunkline.types.routing import Objective
 
     from .state import LearnedState
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
     BoolArray = NDArray[np.bool_]
 
 _INPUT_WEIGHT = 2000.0  # tokens an arm must have reported before its own factor counts half
-_MAX_LOG_TOKENS = 16.0  # beyond any answer; keeps exp finite
-_MAX_LOG_SECONDS = 12.0
+_MAX_LOG = 16.0  # beyond any answer's tokens or seconds; keeps exp finite
 _PICO_PER_NANO = 1000.0
-_LOGGED = (
+_LOGGED: tuple[str, ...] = (
     "quality",
     "quality_low",
     "quality_high",
@@ -118,9 +118,16 @@ class Predictions:
         rows: list[list[float | bool | None]] = table.tolist()
         if np.isnan(table).any():
             rows = [[None if v != v else v for v in row] for row in rows]
-        logged = dict(zip(_LOGGED, rows, strict=True))
-        logged["quality_is_prior"] = self.quality_is_prior.tolist()
-        return logged
+        is_prior: list[float | bool | None] = self.quality_is_prior.tolist()
+        return {**dict(zip(_LOGGED, rows, strict=True)), "quality_is_prior": is_prior}
+
+
+class _Quality(NamedTuple):
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    sd: FloatArray
+    is_prior: BoolArray
 
 
 def predict(context: Context, candidates: Sequence[ArmInfo], state: LearnedState) -> Predictions:
@@ -132,16 +139,16 @@ def predict(context: Context, candidates: Sequence[ArmInfo], state: LearnedState
     if not np.isfinite(context.x).all() or not np.isfinite(context.input_tokens):
         raise ValueError("the context must be finite")
     rows = np.array([state.arms.get(a.arm, -1) for a in candidates])
-    quality, low, high, sd, is_prior = _quality(context.x, candidates, rows, state)
+    quality = _quality(context.x, candidates, rows, state)
     tokens, seconds = _outcome(context.x, candidates, rows, state)
     inputs = context.input_tokens * _input_factor(rows, state)
     cost = _cost(candidates, inputs, tokens)
     return Predictions(
-        quality=quality,
-        quality_low=low,
-        quality_high=high,
-        quality_sd=sd,
-        quality_is_prior=is_prior,
+        quality=quality.mean,
+        quality_low=quality.low,
+        quality_high=quality.high,
+        quality_sd=quality.sd,
+        quality_is_prior=quality.is_prior,
         cost_nanousd=cost[1],
         cost_low_nanousd=cost[0],
         cost_high_nanousd=cost[2],
@@ -149,67 +156,76 @@ def predict(context: Context, candidates: Sequence[ArmInfo], state: LearnedState
         latency_low_s=seconds[0],
         latency_high_s=seconds[2],
         output_tokens=tokens[1],
-        utility=_utility(context, quality, cost[1], seconds[1]),
+        utility=_utility(context, quality.mean, cost[1], seconds[1]),
     )
 
 
 def _quality(
     x: FloatArray, candidates: Sequence[ArmInfo], rows: NDArray[np.intp], state: LearnedState
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray]:
-    mean = state.quality.means(x)[rows, 0]
+) -> _Quality:
+    mean: FloatArray = state.quality.means(x)[rows, 0]
     is_prior: BoolArray = (rows < 0) | (state.scored[rows] == 0)
     if is_prior.any():
         # An arm without a constant or a row stands on the default prior; move it to its own.
         priors = state.priors | price_priors(candidates, state.priors)
         own = np.array([priors[a.arm] for a in candidates])
         mean = np.where(is_prior, mean + own - state.quality.prior[rows, 0], mean)
-    sd = state.noise_sd * np.sqrt(state.quality.variances(x)[rows])
-    if state.total_signals == 0:
-        return np.clip(mean, 0, 1), np.zeros(len(rows)), np.ones(len(rows)), sd, is_prior
+    variance = state.quality.variances(x)[rows]
+    noise = state.noise_sd
+    spread = noise * np.sqrt(1.0 + variance)
     ends = state.quality_ends.ends[rows, 0]
-    low, high = mean + ends[:, 0], mean + ends[:, 1]
-    return np.clip(mean, 0, 1), np.clip(low, 0, 1), np.clip(high, 0, 1), sd, is_prior
+    return _Quality(
+        mean=_unit(mean),
+        low=_unit(mean + spread * ends[:, 0]),
+        high=_unit(mean + spread * ends[:, 1]),
+        sd=noise * np.sqrt(variance),
+        is_prior=is_prior,
+    )
+
+
+def _unit(values: FloatArray) -> FloatArray:
+    """Clip to [0, 1]; two ufuncs take a third of ``np.clip``'s time on short arrays."""
+    return np.minimum(np.maximum(values, 0.0), 1.0)
 
 
 def _outcome(
     x: FloatArray, candidates: Sequence[ArmInfo], rows: NDArray[np.intp], state: LearnedState
 ) -> tuple[FloatArray, FloatArray]:
     """Return (low, expected, high) of output tokens and of seconds, each of shape (3, n)."""
-    mean = state.outcome.means(x)[rows]
+    mean: FloatArray = state.outcome.means(x)[rows]
     ends = state.outcome_ends.ends[rows]
-    logs = np.stack([mean + ends[..., 0], mean, mean + ends[..., 1]])
+    logs = np.empty((3, *mean.shape))
+    logs[0], logs[1], logs[2] = mean + ends[..., 0], mean, mean + ends[..., 1]
+    values = np.exp(np.minimum(logs, _MAX_LOG))
     caps = np.array([np.inf if a.output_cap is None else a.output_cap for a in candidates])
-    tokens = np.clip(np.exp(np.minimum(logs[..., 0], _MAX_LOG_TOKENS)), 1.0, caps)
-    return tokens, np.exp(np.minimum(logs[..., 1], _MAX_LOG_SECONDS))
+    return np.minimum(np.maximum(values[..., 0], 1.0), caps), values[..., 1]
 
 
 def _input_factor(rows: NDArray[np.intp], state: LearnedState) -> FloatArray:
     """Return reported over estimated input tokens per arm, shrunk to all arms' and those to 1."""
     reported, estimated = state.inputs[:, 0], state.inputs[:, 1]
     pooled = (reported[-1] + _INPUT_WEIGHT) / (estimated[-1] + _INPUT_WEIGHT)
-    factor = (reported + _INPUT_WEIGHT * pooled) / (estimated + _INPUT_WEIGHT)
-    chosen: FloatArray = np.where(rows < 0, pooled, factor[rows])
-    return chosen
+    factor: FloatArray = (reported + _INPUT_WEIGHT * pooled) / (estimated + _INPUT_WEIGHT)
+    factor[-1] = pooled
+    return factor[rows]
 
 
 def _cost(candidates: Sequence[ArmInfo], inputs: FloatArray, tokens: FloatArray) -> FloatArray:
     """Return nano-dollars, shape (3, n), at the rates each input length falls under."""
-    known = [
-        (r.input, r.output, a.prices.per_call_nanousd)
-        if a.prices is not None and (r := _rates(a.prices, n))
-        else (np.nan, np.nan, np.nan)
-        for a, n in zip(candidates, inputs.tolist(), strict=True)
-    ]
+    known = [_prices(a.prices, n) for a, n in zip(candidates, inputs.tolist(), strict=True)]
     price = np.array(known, dtype=np.float64)
     return (inputs * price[:, 0] + tokens * price[:, 1]) / _PICO_PER_NANO + price[:, 2]
 
 
-def _rates(prices: Prices, input_tokens: float) -> Rates:
+def _prices(prices: Prices | None, input_tokens: float) -> tuple[float, float, float]:
+    """Return input and output rate in pico-dollars, and the fee in nano-dollars."""
+    if prices is None:
+        return nan, nan, nan
     rates = prices.base
     for above, tier in prices.tiers:
         if input_tokens > above:
             rates = tier
-    return rates
+    return rates.input, rates.output, prices.per_call_nanousd
 
 
 def _utility(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SCORE_GRID = 1024
 _WEIGHT_GRID = 64
-MAX_WEIGHT = 16.0
+MIN_WEIGHT, MAX_WEIGHT = 1 / _WEIGHT_GRID, 16.0
 
 
 def check_score(score: object, *, name: str = "score") -> float:
@@ -49,15 +49,15 @@ def check_weight(weight: object) -> float:
     Raises:
         FeedbackError: Anything else.
     """
-    number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not number or not _MIN_WEIGHT <= weight <= MAX_WEIGHT:
+    if (
+        isinstance(weight, bool)
+        or not isinstance(weight, int | float)
+        or not MIN_WEIGHT <= weight <= MAX_WEIGHT
+    ):
         raise FeedbackError(
-            f"weight={weight!r} must be a number from {_MIN_WEIGHT} to {MAX_WEIGHT:g}"
+            f"weight={weight!r} must be a number from {MIN_WEIGHT} to {MAX_WEIGHT:g}"
         )
     return float(weight)
-
-
-_MIN_WEIGHT = 1 / _WEIGHT_GRID
 
 
 def quantised(score: float, weight: float) -> tuple[float, float]:
@@ -127,9 +127,8 @@ def feedback_body(
 ) -> dict[str, Any]:
     """Build the body of a feedback event; see ``feedback_rows`` for what it adds.
 
-    Args:
-        arm: The deployment that was drawn, which is credited.
-        objective_key: Key of the objective the call was made under.
+    ``arm`` is the deployment that was drawn, which is credited; ``objective_key`` that of the
+    objective the call was made under.
     """
     rows = feedback_rows(earlier, score, source=source, weight=weight, explicit=explicit)
     return {

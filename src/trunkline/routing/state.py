@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 import struct
 from math import isfinite, log, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .features import FEATURE_VERSION, D, decode
+from .features import FEATURE_VERSION, X_BYTES, D, decode
 from .intervals import Offsets
 from .model import Head
 from .rewards import quantised
@@ -67,7 +67,7 @@ class LearnedState:
         self.hyper: dict[str, float] = {}
         self.quality = Head((DEFAULT_QUALITY,), reg=_REG, rho=_RHO)
         self.outcome = Head((_LOG_TOKENS, _LOG_SECONDS), reg=_OUTCOME_REG, rho=_OUTCOME_RHO)
-        self.quality_ends = Offsets((0.4,))
+        self.quality_ends = Offsets((1.6,))
         self.outcome_ends = Offsets((1.2, 1.2))
         # Tokens reported and estimated, per row; the last row sums all arms.
         self.inputs: FloatArray = np.zeros((1, 2))
@@ -86,7 +86,10 @@ class LearnedState:
         return sqrt((squared + _NOISE_WEIGHT * _NOISE_VARIANCE) / (n + _NOISE_WEIGHT))
 
     def fold(self, event: EventRow) -> None:
-        """Fold the next committed row; rows of unknown kind or feature version only move on.
+        """Fold the next committed row.
+
+        A row of unknown kind, of another feature version or without what its kind must have teaches
+        nothing: it moves the cursor and is passed over, by every process alike.
 
         Raises:
             ValueError: The row is not after the cursor; nothing was folded.
@@ -99,41 +102,45 @@ class LearnedState:
             self.idle += len(body.get("arms", ())) > 1
         elif event.kind == "constant":
             self._fold_constant(body)
-        elif event.x is not None and body.get("fv") == FEATURE_VERSION:
+        elif event.x is not None and len(event.x) == X_BYTES and _is_ours(body):
             if event.kind == "outcome":
-                self._fold_outcome(event.x, body)
+                self._fold_outcome(body["arm"], decode(event.x), body)
             elif event.kind == "feedback":
-                self._fold_feedback(event.x, body)
+                self._fold_feedback(body["arm"], decode(event.x), body)
 
-    def _fold_outcome(self, x_bytes: bytes, body: Mapping[str, Any]) -> None:
+    def _fold_outcome(self, arm: str, x: FloatArray, body: Mapping[str, Any]) -> None:
         tokens, seconds = _positive(body, "completion_tokens"), _positive(body, "duration_s")
         if not (body.get("ok") and body.get("state") == "settled" and tokens and seconds):
             return
-        row, x = self._row(body["arm"]), decode(x_bytes)
+        row = self._row(arm)
         y = (_grid(log(tokens)), _grid(log(seconds)))
         cut = body.get("finish_reason") == "length"
         if not cut:
-            self.outcome_ends.observe(row, np.array(y) - self.outcome.mean(row, x))
+            residuals = np.array(y) - self.outcome.mean(row, x)
+            self.outcome_ends.observe(row, residuals.tolist())
         self.outcome.add(row, x, y, _CENSORED if cut else 1.0)
         reported, estimated = _positive(body, "prompt_tokens"), _positive(body, "in_est")
         if reported and estimated:
-            self.inputs[[row, -1]] += (round(reported), round(estimated))
+            self.inputs[row] += (round(reported), round(estimated))
+            self.inputs[-1] += (round(reported), round(estimated))
 
-    def _fold_feedback(self, x_bytes: bytes, body: Mapping[str, Any]) -> None:
-        changes = [
-            (*quantised(y, weight), 1 if sign > 0 else -1) for y, weight, sign in body["rows"]
-        ]
-        row, x = self._row(body["arm"]), decode(x_bytes)
+    def _fold_feedback(self, arm: str, x: FloatArray, body: Mapping[str, Any]) -> None:
+        changes = _changes(body.get("rows"))
+        if not changes:
+            return
+        row = self._row(arm)
         if [sign for _, _, sign in changes] == [1]:
             # A replaced score is no second sight of the arm, so it moves no range.
-            residual = changes[0][0] - self.quality.mean(row, x)
-            self.quality_ends.observe(row, residual)
-            self.noise += (float(residual[0]) ** 2, 1)
+            residual = changes[0][0] - float(self.quality.mean(row, x)[0])
+            spread = self.noise_sd * sqrt(1.0 + self.quality.variance(row, x))
+            self.quality_ends.observe(row, (residual / spread,))
+            self.noise += (residual**2, 1.0)
         for y, weight, sign in changes:
             self.quality.add(row, x, (y,), weight * sign)
         net = sum(sign for _, _, sign in changes)
-        self.scored[[row, -1]] += net
-        key = str(body["objective_key"])
+        self.scored[row] += net
+        self.scored[-1] += net
+        key = str(body.get("objective_key"))
         self.signals[key] = self.signals.get(key, 0) + net
         self.idle = 0
 
@@ -155,9 +162,7 @@ class LearnedState:
         for name in ("reg", "rho"):
             if value := _positive(body, name):
                 self.hyper[name] = value
-        self.quality.set_shrinkage(
-            reg=self.hyper.get("reg", _REG), rho=self.hyper.get("rho", _RHO)
-        )
+        self.quality.set_shrinkage(reg=self.hyper.get("reg", _REG), rho=self.hyper.get("rho", _RHO))
 
     def _row(self, arm: str) -> int:
         row = self.arms.get(arm)
@@ -216,10 +221,10 @@ class LearnedState:
         """Everything numeric in one order; of the symmetric sums the upper half."""
         i, j = _UPPER
         return [
-            self.quality.A[:, i, j],
-            self.outcome.A[:, i, j],
-            self.quality.B,
-            self.outcome.B,
+            self.quality.sums_xx[:, i, j],
+            self.outcome.sums_xx[:, i, j],
+            self.quality.sums_xy,
+            self.outcome.sums_xy,
             self.quality_ends.ends,
             self.quality_ends.seen,
             self.outcome_ends.ends,
@@ -232,8 +237,8 @@ class LearnedState:
     def _restore(self, arrays: list[FloatArray]) -> None:
         for head, upper in zip((self.quality, self.outcome), arrays[:2], strict=True):
             i, j = _UPPER
-            head.A[:, i, j] = upper
-            head.A[:, j, i] = upper
+            head.sums_xx[:, i, j] = upper
+            head.sums_xx[:, j, i] = upper
         for target, source in zip(self._arrays()[2:], arrays[2:], strict=True):
             target[...] = source
 
@@ -249,6 +254,22 @@ def _parse(blob: bytes) -> tuple[dict[str, Any], FloatArray]:
     if (magic, version, head.get("feature_version")) != (_MAGIC, STATE_VERSION, FEATURE_VERSION):
         raise ValueError("the snapshot is of another version")
     return head, numbers
+
+
+def _is_ours(body: Mapping[str, Any]) -> bool:
+    return body.get("fv") == FEATURE_VERSION and isinstance(body.get("arm"), str)
+
+
+def _changes(rows: object) -> list[tuple[float, float, int]]:
+    """Read the signed rows of a feedback event; none where any of them is malformed."""
+    changes: list[tuple[float, float, int]] = []
+    for row in cast("list[object]", rows) if isinstance(rows, list) else ():
+        numbers = cast("list[object]", row) if isinstance(row, list) else []
+        finite = [float(n) for n in numbers if isinstance(n, int | float) and isfinite(n)]
+        if len(finite) != 3 or len(numbers) != 3:
+            return []
+        changes.append((*quantised(finite[0], finite[1]), 1 if finite[2] > 0 else -1))
+    return changes
 
 
 def _positive(body: Mapping[str, Any], name: str) -> float:
