@@ -73,6 +73,7 @@ class ScriptedServer:
     """A server on 127.0.0.1; a context manager.
 
     Attributes:
+        port: Where it listens.
         scripts: One sequence of steps per request.
         requests: What was asked so far.
         connections: Sockets accepted so far.
@@ -89,6 +90,7 @@ class ScriptedServer:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port: int = self._listener.getsockname()[1]
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
         return self
@@ -99,11 +101,6 @@ class ScriptedServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._accepting.join(2)
-
-    @property
-    def port(self) -> int:
-        port: int = self._listener.getsockname()[1]
-        return port
 
     @property
     def url(self) -> str:

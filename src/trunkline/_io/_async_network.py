@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpcore
 
-from ._sync_network import connect_failure, is_readable, tls_failure
+from ._sync_network import connect_failure, is_readable, split_time, tls_failure
+from .limits import Line
 
 if TYPE_CHECKING:
     import ssl
@@ -28,10 +29,10 @@ _HIGH_WATER = 256 * 1024
 
 
 class AsyncBackend(httpcore.AsyncNetworkBackend):
-    """Dials for one connection and keeps its stream and the limits of its present exchange."""
+    """Dials for one connection and keeps its stream."""
 
     def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.limits = limits
+        self.line = Line(limits)
         self.stream: AsyncioStream | TrioStream | None = None
         self._loop = loop
 
@@ -45,17 +46,17 @@ class AsyncBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address that answers."""
         if self._loop is None:
-            self.stream = await _connect_trio(host, port, self)
+            self.stream = await _connect_trio(host, port, self.line)
         else:
-            self.stream = await _connect_asyncio(host, port, self, self._loop)
+            self.stream = await _connect_asyncio(host, port, self.line, self._loop)
         return self.stream
 
 
 class AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
     """One transport of asyncio. Writes are kept until the next read, to leave in one piece."""
 
-    def __init__(self, backend: AsyncBackend, loop: asyncio.AbstractEventLoop) -> None:
-        self._backend = backend
+    def __init__(self, line: Line, loop: asyncio.AbstractEventLoop) -> None:
+        self._line = line
         self._loop = loop
         self._pid = os.getpid()
         self._unsent = b""
@@ -119,7 +120,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109
         """Return what arrives next; a piece may be as large as asyncio's own."""
-        limits = self._backend.limits
+        limits = self._line.limits
         if self._unsent:
             # A server may refuse and close before it has read everything; its answer still counts.
             with contextlib.suppress(httpcore.WriteError):
@@ -173,7 +174,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         timeout: float | None = None,  # noqa: ARG002, ASYNC109
     ) -> httpcore.AsyncNetworkStream:
         """Shake hands; the certificate is verified."""
-        limits = self._backend.limits
+        limits = self._line.limits
         plain = self.transport
         assert plain is not None  # noqa: S101  # connect_tcp returned
         try:
@@ -228,15 +229,15 @@ class AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
 class TrioStream(httpcore.AsyncNetworkStream):
     """httpcore's anyio stream, each operation clamped to the limits."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream, backend: AsyncBackend) -> None:
+    def __init__(self, stream: httpcore.AsyncNetworkStream, line: Line) -> None:
         self._stream = stream
-        self._backend = backend
+        self._line = line
         self._unsent = b""
         self._pid = os.getpid()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109
         """Return what arrives next."""
-        limits = self._backend.limits
+        limits = self._line.limits
         if self._unsent:
             with contextlib.suppress(httpcore.WriteError):
                 await self._flush(limits)
@@ -266,7 +267,7 @@ class TrioStream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ARG002, ASYNC109
     ) -> httpcore.AsyncNetworkStream:
         """Shake hands; the certificate is verified."""
-        limits = self._backend.limits
+        limits = self._line.limits
         try:
             left_s = limits.left(limits.connect_s)
         except TimeoutError:
@@ -313,23 +314,57 @@ def _expire(waiter: asyncio.Future[None]) -> None:
 
 
 async def _connect_asyncio(
-    host: str, port: int, backend: AsyncBackend, loop: asyncio.AbstractEventLoop
+    host: str, port: int, line: Line, loop: asyncio.AbstractEventLoop
 ) -> AsyncioStream:
-    limits = backend.limits
+    limits = line.limits
+    until = None if limits.connect_s is None else limits.monotonic() + limits.connect_s
+    failure: OSError = OSError()
     try:
         async with asyncio.timeout(limits.left(limits.connect_s)):
-            _, stream = await loop.create_connection(
-                lambda: AsyncioStream(backend, loop), host, port, happy_eyeballs_delay=0.25
-            )
-    except TimeoutError:
-        raise httpcore.ConnectTimeout from None
+            addresses = await _addresses(host, port, loop)
     except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError(connect_failure(error)) from None
-    return stream
+        raise _connect_error(error) from None
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        try:
+            async with asyncio.timeout(split_time(limits, until, len(addresses) - tried)):
+                sock = await _dial(family, kind, protocol, address, loop)
+            _, stream = await loop.create_connection(lambda: AsyncioStream(line, loop), sock=sock)
+        except OSError as error:
+            failure = error
+        else:
+            return stream
+    raise _connect_error(failure) from None
 
 
-async def _connect_trio(host: str, port: int, backend: AsyncBackend) -> TrioStream:
-    limits = backend.limits
+def _connect_error(error: BaseException) -> Exception:
+    if isinstance(error, TimeoutError):
+        return httpcore.ConnectTimeout()
+    return httpcore.ConnectError(connect_failure(error))
+
+
+async def _addresses(host: str, port: int, loop: asyncio.AbstractEventLoop) -> list[Any]:
+    try:  # a literal address needs no thread to look it up
+        return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    except OSError:
+        return list(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+async def _dial(
+    family: int, kind: int, protocol: int, address: Any, loop: asyncio.AbstractEventLoop
+) -> socket.socket:
+    # Not create_connection with happy_eyeballs_delay: when cancelled it loses sockets.
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)  # noqa: FBT003  # the name of the method says it
+        await loop.sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _connect_trio(host: str, port: int, line: Line) -> TrioStream:
+    limits = line.limits
     anyio_backend: Any = httpcore.AnyIOBackend  # typed as what it is without anyio
     try:
         left_s = limits.left(limits.connect_s)
@@ -340,4 +375,4 @@ async def _connect_trio(host: str, port: int, backend: AsyncBackend) -> TrioStre
     except httpcore.ConnectError as error:
         cause = error.__cause__ or error
         raise httpcore.ConnectError(connect_failure(cause.__cause__ or cause)) from None
-    return TrioStream(stream, backend)
+    return TrioStream(stream, line)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
+from .limits import Line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,10 +25,14 @@ _MAX_RECV = 64 * 1024
 
 
 class BlockingBackend(httpcore.NetworkBackend):
-    """Dials for one connection and keeps its stream and the limits of its present exchange."""
+    """Dials for one connection and keeps its stream.
+
+    The two share a ``Line`` and not each other: a cycle would leave it to the garbage collector
+    which of them goes first, and a socket that goes before its stream complains.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+        self.line = Line(limits)
         self.stream: BlockingStream | None = None
 
     def connect_tcp(
@@ -38,22 +44,22 @@ class BlockingBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         """Connect to the first address that answers."""
-        self.stream = BlockingStream(_connect(host, port, self.limits), self)
+        self.stream = BlockingStream(_connect(host, port, self.line.limits), self.line)
         return self.stream
 
 
 class BlockingStream(httpcore.NetworkStream):
     """One socket. Writes are kept until the next read, so that a request leaves in one piece."""
 
-    def __init__(self, sock: socket.socket, backend: BlockingBackend) -> None:
+    def __init__(self, sock: socket.socket, line: Line) -> None:
         self._sock = sock
-        self._backend = backend
+        self._line = line
         self._unsent = b""
         self._pid = os.getpid()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         """Return what arrives next."""
-        limits = self._backend.limits
+        limits = self._line.limits
         if self._unsent:
             # A server may refuse and close before it has read everything; its answer still counts.
             with contextlib.suppress(httpcore.WriteError):
@@ -94,7 +100,7 @@ class BlockingStream(httpcore.NetworkStream):
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         """Shake hands; the certificate is verified."""
-        limits = self._backend.limits
+        limits = self._line.limits
         try:
             self._sock.settimeout(limits.left(limits.connect_s))
             self._sock = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
@@ -160,6 +166,15 @@ def connect_failure(error: BaseException) -> str:
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no route"
 
 
+def split_time(limits: Limits, until: float | None, addresses: int) -> float | None:
+    """Return the seconds to give the next of ``addresses`` that are left to try.
+
+    One address that swallows packets must not use up the time of the others.
+    """
+    left_s = limits.left(None if until is None else until - limits.monotonic())
+    return None if left_s is None else left_s / addresses
+
+
 def _connect(host: str, port: int, limits: Limits) -> socket.socket:
     until = None if limits.connect_s is None else limits.monotonic() + limits.connect_s
     try:
@@ -169,9 +184,7 @@ def _connect(host: str, port: int, limits: Limits) -> socket.socket:
     failure: OSError = OSError()
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         try:
-            left_s = limits.left(None if until is None else until - limits.monotonic())
-            # One address that swallows packets must not use up the time of the others.
-            share_s = None if left_s is None else left_s / (len(addresses) - tried)
+            share_s = split_time(limits, until, len(addresses) - tried)
             return _dial(family, kind, protocol, address, share_s)
         except OSError as error:
             failure = error

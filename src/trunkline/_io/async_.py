@@ -175,6 +175,7 @@ async def _until_the_loop_ends(free: FreeList[Any]) -> AsyncGenerator[None, None
         yield
     finally:
         free.clear()
+        free.guard = None  # it refers to the loop, which would never go
 
 
 def _start(generator: AsyncGenerator[None, None]) -> None:

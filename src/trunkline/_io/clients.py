@@ -155,6 +155,10 @@ class ClientWire:
         """Cut it, from anywhere."""
         _shut(self._response)
 
+    def drop(self) -> None:
+        """Cut it, from the finaliser of its last user."""
+        _shut(self._response)
+
     def discard(self) -> None:
         """Close it at once."""
         if self._response is not None:
@@ -211,6 +215,10 @@ class AsyncClientWire:
 
     def abort(self) -> None:
         """Cut it, from anywhere."""
+        _shut(self._response)
+
+    def drop(self) -> None:
+        """Cut it, from the finaliser of its last user."""
         _shut(self._response)
 
     def discard(self) -> None:

@@ -174,8 +174,9 @@ class NetworkSource:
             wire.abort()
 
     def __del__(self) -> None:
-        if getattr(self, "_wire", None) is not None:
-            self.abort()
+        wire: Wire | None = getattr(self, "_wire", None)
+        if wire is not None:
+            wire.drop()
 
 
 def _finished_at_once(coro: Coroutine[Any, Any, None]) -> bool:

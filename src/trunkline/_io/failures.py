@@ -76,6 +76,6 @@ def _seconds(limit_s: float | None) -> str:
 
 def _reason(error: BaseException, names: set[str]) -> str:
     # Only our own streams put a reason there, in our own words.
-    if "ConnectError" not in names or not type(error).__module__.startswith("httpcore."):
+    if "ConnectError" not in names or type(error).__module__.partition(".")[0] != "httpcore":
         return ""
     return f": {error}" if error.args and isinstance(error.args[0], str) else ""

@@ -79,6 +79,13 @@ class Limits:
         return self.deadline is not None and self.monotonic() >= self.deadline - 0.001
 
 
+@dataclass(slots=True)
+class Line:
+    """What a connection and its stream share: the limits of the exchange that is on it now."""
+
+    limits: Limits
+
+
 def limits_of(timeout: Timeout, deadline: float | None, clock: Clock) -> Limits:
     """Return fresh limits for one exchange."""
     return Limits(clock.monotonic, deadline, timeout.connect_s, timeout.read_s, timeout.write_s)

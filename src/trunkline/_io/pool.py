@@ -131,8 +131,15 @@ class HttpPool:
         self._check_fork()
         free = self._by_loop.get(loop)
         if free is None:
+            self._forget_closed_loops()
             free = self._by_loop[loop] = FreeList(self._keep_s)
         return free
+
+    def _forget_closed_loops(self) -> None:
+        """Drop what belongs to loops that were closed without a word; they are not touched."""
+        for loop in list(self._by_loop):
+            if getattr(loop, "is_closed", bool)():
+                self._by_loop.pop(loop, None)
 
     def clients(self) -> dict[Any, Any]:
         """Return the clients made for proxies."""

@@ -60,6 +60,10 @@ class Wire(Protocol):
         """Cut it, from anywhere."""
         ...
 
+    def drop(self) -> None:
+        """Cut it, from the finaliser of its last user."""
+        ...
+
     def discard(self) -> None:
         """Close it at once, from the thread or loop that uses it; never waits."""
         ...
@@ -78,7 +82,7 @@ class BlockingWire:
 
     async def send(self, message: Message, limits: Limits) -> Answer:
         """Send, and wait for status and headers."""
-        self._backend.limits = limits
+        self._backend.line.limits = limits
         response = self._response = self._http.handle_request(_request(message, self._origin))
         self._events, self._pieces = _events_of(response), None
         return response
@@ -115,6 +119,11 @@ class BlockingWire:
         if self._backend.stream is not None:
             self._backend.stream.abort()
 
+    def drop(self) -> None:
+        """Cut it and close the socket: nobody can be reading from it any more."""
+        self.abort()
+        self.discard()
+
     def discard(self) -> None:
         """Close it at once."""
         if self._backend.stream is not None:
@@ -140,7 +149,7 @@ class AsyncWire:
 
     async def send(self, message: Message, limits: Limits) -> Answer:
         """Send, and wait for status and headers."""
-        self._backend.limits = limits
+        self._backend.line.limits = limits
         response = self._response = await self._http.handle_async_request(
             _request(message, self._origin)
         )
@@ -181,6 +190,10 @@ class AsyncWire:
         """Cut it, from anywhere."""
         if self._backend.stream is not None:
             self._backend.stream.abort()
+
+    def drop(self) -> None:
+        """Cut it; the loop, if it still runs, closes the socket."""
+        self.abort()
 
     def discard(self) -> None:
         """Close it at once: one step of ``aclose()`` does it, the rest is a checkpoint."""
