@@ -1,7 +1,8 @@
 """The money: holds are taken before a call, and moved exactly once or twice after it.
 
-Every function runs inside one write transaction; call ids make it idempotent. The moves are ``reserved -> settled | voided | estimated`` and ``estimated -> settled``; any other is a
-no-op. Which offer fits is ``governance.budgets``' to say; when to try again is the caller's.
+Every function runs inside one write transaction; call ids make it idempotent. The moves are
+``reserved -> settled | voided | estimated`` and ``estimated -> settled``; any other is a no-op.
+Which offer fits is ``governance.budgets``' to say; when to try again is the caller's.
 """
 
 from __future__ import annotations
