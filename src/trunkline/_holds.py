@@ -64,7 +64,8 @@ class Hold:
     Attributes:
         deployment: Whom the hold is for now.
         drawn: Id of the deployment that was drawn, to which a fallback is credited.
-        granted: What the ledger gave.
+        draw: What the ledger gave for it: the draw among all candidates.
+        granted: What the ledger gave last, for ``deployment``.
         attempts: Exchanges so far.
         is_open: Whether something may be held; true before the first write, because clean-up goes
             by call id and must also cover a reservation that was interrupted while it committed.
@@ -82,6 +83,7 @@ class Hold:
         self.last: Outcome | None = None
         self._ending: Ending | None = None
         self._renew_at: float | None = None
+        self.draw: Granted
         self.granted: Granted
         self.deployment: Deployment
         self.drawn = ""
@@ -130,6 +132,7 @@ class Hold:
             self.is_open = False
             raise _refusal(call, result)
         self._granted(result, call.candidates[result.index])
+        self.draw = result
         self.drawn = self.deployment.id
         if call.deadline_s is None:
             self._renew_at = io.monotonic() + OPEN_ENDED_LEASE_S / 2
@@ -149,10 +152,12 @@ class Hold:
                 connection, self.call.id, self.attempt, ending, offer, now, self._lease_end(now)
             )
 
+        was_open = self.is_open  # an attempt that found no room for its next one has ended already
         self._ending = ending
         result = await _store.write(io, self.engine.database, move)
         self._ending = None
-        self._book(ending)
+        if was_open:
+            self._book(ending)
         if isinstance(result, NotGranted):
             self.is_open = False
             return False
@@ -205,16 +210,20 @@ class Hold:
         if self._renew_at is None or io.monotonic() < self._renew_at:
             return
         expires_at = io.now() + OPEN_ENDED_LEASE_S
-        await _store.write(
-            io, self.engine.database, lambda c: ledger.renew(c, self.call.id, expires_at)
-        )
+        try:
+            await _store.write(
+                io, self.engine.database, lambda c: ledger.renew(c, self.call.id, expires_at)
+            )
+        except TrunklineError as error:
+            # The answer is under way and paid for; a lease that ran out is settled all the same.
+            self.engine.log_failure("renewing a lease", error)
         self._renew_at = io.monotonic() + OPEN_ENDED_LEASE_S / 2
 
     def tell(self, error: TrunklineError) -> None:
         """Give an error the context that only the call knows."""
         error.routing_id = self.call.id
         error.attempts = tuple(self.attempts)
-        if not isinstance(error, Refused):
+        if not isinstance(error, Refused) and hasattr(self, "deployment"):
             error.provider = error.provider or self.deployment.provider
             error.model = error.model or self.deployment.model.id
 
@@ -223,11 +232,15 @@ class Hold:
         used = outcome.usage
         ending = self._ending or self._end_of(outcome)
         predicted = self.choice.prediction(self.deployment.id)
+        drawn, choice = self.draw, self.choice
+        reason = choice.reason(drawn.index)
+        if self.deployment.id != self.drawn:
+            reason = f"fallback, because {self.drawn} failed ({reason})"
         return Routing(
             id=self.call.id,
             provider=self.deployment.provider,
             model=self.deployment.model.id,
-            reason=self.choice.reason(self.granted.index),
+            reason=reason,
             predicted=predicted,
             actual=Actual(
                 cost_usd=usd(ending.cost_nanousd),
@@ -237,8 +250,8 @@ class Hold:
                 completion_tokens=used.completion_tokens if used else None,
                 finish_reason=outcome.finish_reason,
             ),
-            propensity=self.granted.probabilities[self.granted.index],
-            explored=self.choice.explored(self.granted.index),
+            propensity=drawn.probabilities[drawn.index],
+            explored=choice.explored(drawn.index),
             estimated=ending.state == "estimated",
             attempts=tuple(self.attempts),
             hold_usd=usd(self.granted.amount_nanousd),
@@ -369,7 +382,8 @@ def offer_for(call: Call, deployment: Deployment) -> Offer:
         output_pico=output_pico,
         cap_is_callers=call.output_cap is not None,
         is_free=is_free,
-        unpriced_allowed=call.settings.unpriced == "allow",
+        # That a price is unknown may be allowed; a known price without a bound cannot be held.
+        unpriced_allowed=call.settings.unpriced == "allow" and prices is None,
         price_version=prices.version if prices else "",
     )
 

@@ -61,14 +61,18 @@ async def _tries(io: IO, database: Database, once: Callable[[], T]) -> T:
 def write_now(database: Database, fn: Callable[[Connection], Any]) -> Any:
     """Clean up without awaiting: try for 50 ms, then leave it to the next store call.
 
-    For the way out of a cancelled or interrupted call, where any await would be cancelled again.
+    For the way out of a cancelled or interrupted call, where any await would be cancelled again. A
+    store that cannot be written is no reason to hide why the call failed, so that waits too.
     """
     give_up_at = time.monotonic() + CLEAN_UP_PATIENCE_S
     while True:
         try:
             return database.write(fn)
+        except StorageError:
+            break
         except Busy:
             if time.monotonic() >= give_up_at:
-                database.defer(fn)
-                return None
+                break
             time.sleep(0.001)
+    database.defer(fn)
+    return None
