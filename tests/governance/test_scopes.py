@@ -39,8 +39,10 @@ def test_every_form_of_the_grammar_counts_what_it_names(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["team:other", "user:jo", "team:research/user:jo", "team:other/user:bo", "provider:p"]
-    + ["model:openai/x", "tag:env=test", "tag:other=prod", "tag:other=*", "block:1"],
+    [
+        *("team:other", "user:jo", "team:research/user:jo", "team:other/user:bo", "provider:p"),
+        *("model:openai/x", "tag:env=test", "tag:other=prod", "tag:other=*", "block:1"),
+    ],
 )
 def test_a_scope_does_not_count_others(text: str) -> None:
     assert not scopes.parse(text).matches(ONE)

@@ -423,6 +423,19 @@ def test_T1_a_clock_set_back_does_not_reset_a_budget(books: Books) -> None:
     assert books.refused().spent_nanousd == CENT
 
 
+def test_T1_rows_written_by_a_clock_set_back_do_not_move_time_back(books: Books) -> None:
+    books.budget("all", 2 * CENT, per="day")
+    under_way = books.granted()
+    books.settle(books.granted(), paid(CENT))
+
+    books.now -= 24 * HOUR
+    books.settle(under_way, paid(CENT))
+
+    assert books.refused().spent_nanousd == 2 * CENT
+    rows = books.write(lambda c: events.read_after(c, 0, 99))
+    assert {row.at for row in rows} == {NOON}
+
+
 def test_T1_a_clock_jump_that_ends_a_lease_early_loses_nothing(books: Books) -> None:
     books.budget("all", 5 * CENT, per="total")
     call_id = books.granted()

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .records import EventKind
 
-_APPEND = "INSERT INTO event (call_id, kind, at, x, body) VALUES (?, ?, ?, ?, ?) RETURNING id"
+# A clock behind the newest row is taken as that row's time: times never go back along the ids.
+_APPEND = """INSERT INTO event (call_id, kind, at, x, body) VALUES (?, ?, coalesce((
+SELECT CASE WHEN at > ? THEN at END FROM (SELECT at FROM event ORDER BY id DESC LIMIT 1) AS newest
+), ?), ?, ?) RETURNING id"""
 _AFTER = "SELECT id, call_id, kind, at, x, body FROM event WHERE id > ? ORDER BY id LIMIT ?"
 _OF_CALL = """SELECT id, call_id, kind, at, x, body FROM event
 WHERE call_id = ? AND kind = ? ORDER BY id"""
@@ -33,9 +36,12 @@ def append(
     x: bytes | None,
     body: Mapping[str, Any],
 ) -> int:
-    """Write one row and return its id; ``call_id`` is ``""`` where no call is concerned."""
+    """Write one row and return its id; ``call_id`` is ``""`` where no call is concerned.
+
+    ``at`` is raised to the newest row's where the clock is behind it.
+    """
     text = to_json(body).decode()
-    row = connection.execute(_APPEND, (call_id, kind, at, x, text)).fetchone()
+    row = connection.execute(_APPEND, (call_id, kind, at, at, x, text)).fetchone()
     return int(row[0])
 
 
