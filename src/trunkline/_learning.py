@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -127,7 +127,7 @@ class Choice:
                 provider=d.provider,
                 model=d.model.id,
                 ruled_out=self.proposal.reasons[i],
-                utility=self.proposal.utilities[i],
+                utility=u if isfinite(u := self.proposal.utilities[i]) else None,
                 propensity_before=self.probabilities[i],
                 propensity=self.probabilities[i],
                 predicted=_prediction(self.proposal.predictions, i),
@@ -210,8 +210,9 @@ class Learner:
 
     async def catch_up(self, io: IO) -> None:
         """Read the log from the newest snapshot on, where this process has not done so yet."""
-        if self._state is not None and not self._is_torn:
-            return
+        with self._lock:  # a fold under way in another thread is no torn state
+            if self._state is not None and not self._is_torn:
+                return
         from trunkline.routing.state import LearnedState
 
         found = await _store.read(io, self._database, lambda c: learned.load_snapshot(c, SNAPSHOT))
@@ -222,7 +223,7 @@ class Learner:
             lambda c, after=state.cursor: events.read_after(c, after, 1000),  # type: ignore[misc]
         ):
             for row in rows:
-                state.fold(row)
+                self._fold_one(state, row)
         self._saved_at = state.cursor
         self._state, self._is_torn = state, False
 
@@ -230,23 +231,31 @@ class Learner:
         """Read the rows after the cursor, at most 64, inside the caller's transaction."""
         if self._state is None:
             return []
-        return events.read_after(connection, self._state.cursor, ROWS_A_CALL)
+        try:
+            return events.read_after(connection, self._state.cursor, ROWS_A_CALL)
+        except ValueError as error:  # a body that is no JSON; what SQLite raises is the store's
+            self._log_failure("reading the log", error)
+            return []
 
     def fold(self, rows: Sequence[EventRow]) -> None:
         """Fold committed rows; those another thread folded meanwhile are passed over."""
         state = self._state
         if state is None:
             return
+        with self._lock:
+            # An interrupt between two sums would leave a state that no log gives: rebuild then.
+            self._is_torn = True
+            for row in rows:
+                if row.id > state.cursor:
+                    self._fold_one(state, row)
+            self._is_torn = False
+
+    def _fold_one(self, state: LearnedState, row: EventRow) -> None:
+        """Fold a row; one that cannot be is passed over, here as in every rebuild."""
         try:
-            with self._lock:
-                # An interrupt between two sums would leave a state that no log gives: rebuild then.
-                self._is_torn = True
-                for row in rows:
-                    if row.id > state.cursor:
-                        state.fold(row)
-                self._is_torn = False
+            state.fold(row)
         except Exception as error:  # noqa: BLE001  # the named boundary: learning never fails a call
-            self._log_failure("learning from the log", error)
+            self._log_failure(f"learning from event {row.id}", error)
 
     def snapshot_due(self) -> bytes | None:
         """Return the state to save, once in a few thousand events."""
@@ -291,9 +300,13 @@ class Learner:
         policy, proposal, words = self._propose(call, context, arms, state)
 
         def terms(index: int) -> dict[str, dict[str, float]]:
-            if isinstance(policy, policies.Learned):
+            if not isinstance(policy, policies.Learned):
+                return {}
+            try:
                 return policy.terms(proposal, index, context, arms, state)
-            return {}
+            except Exception as error:  # noqa: BLE001  # an explanation never fails a call
+                self._log_failure("explaining a decision", error)
+                return {}
 
         return Choice(
             x=x,
@@ -322,7 +335,7 @@ class Learner:
             return policies.Baseline(), proposal, call.reason
         policy = policy_of(call.settings.policy)
         try:
-            proposal = policy.propose(context, arms, state)
+            proposal = _plain(policy.propose(context, arms, state))
             _check(proposal, len(arms))
         except Exception as error:  # noqa: BLE001  # the named boundary: learning never fails a call
             self._log_failure(f"policy {policy.name!r}", error)
@@ -390,8 +403,6 @@ def read_decision(row: EventRow) -> Decision:
 
 
 def _with_reason(candidate: Candidate, why: str) -> Candidate:
-    from dataclasses import replace
-
     return replace(candidate, ruled_out=why)
 
 
@@ -426,8 +437,28 @@ def _named(context: Context, arms: Sequence[ArmInfo], state: LearnedState) -> Pr
     )
 
 
+def _plain(proposal: Proposal) -> Proposal:
+    """Turn the arrays a policy may answer with into the numbers that are logged."""
+    if type(proposal.probabilities) is type(proposal.ranking) is type(proposal.utilities) is tuple:
+        return proposal
+    return replace(
+        proposal,
+        probabilities=tuple(float(p) for p in proposal.probabilities),
+        ranking=tuple(int(i) for i in proposal.ranking),
+        utilities=tuple(float(u) for u in proposal.utilities),
+        reasons=tuple(proposal.reasons),
+        best=int(proposal.best),
+        eps=float(proposal.eps),
+    )
+
+
 def _check(proposal: Proposal, n: int) -> None:
     p = proposal.probabilities
+    predicted = len(proposal.predictions.utility)
+    if not n == len(proposal.reasons) == len(proposal.utilities) == predicted:
+        raise ValueError("reasons, utilities and predictions must be one per candidate")
+    if not set(proposal.ranking) <= set(range(n)):
+        raise ValueError("ranking must hold indexes of candidates")
     if len(p) != n or not all(isfinite(q) and 0 <= q <= 1 for q in p):
         raise ValueError("probabilities must be one number from 0 to 1 per candidate")
     if proposal.ranking and abs(sum(p) - 1) > 1e-9:

@@ -82,6 +82,11 @@ def wait_s(error: BaseException | None, failures: int, jitter: float) -> float:
     return min(FIRST_WAIT_S * 2.0 ** (failures - 1), LONGEST_WAIT_S) * (1 - 0.25 * jitter)
 
 
+def longest_wait_s(error: BaseException | None, failures: int) -> float:
+    """Seconds before the next try at most, whatever the jitter: what must fit the time left."""
+    return max(wait_s(error, failures, 0.0), wait_s(error, failures, 1.0))
+
+
 def is_worth_waiting(error: BaseException, wait: float, left_s: float | None) -> bool:
     """Whether the wait is one the provider and the time left allow; else fail over or raise."""
     asked = error.retry_after if isinstance(error, APIError) else None
@@ -132,7 +137,7 @@ async def with_retries(
             isinstance(error, APIError)
             and is_retryable(error, idempotent=idempotent)
             and state.attempt_number <= max_retries
-            and is_worth_waiting(error, wait_s(error, state.attempt_number, 1.0), left_s())
+            and is_worth_waiting(error, longest_wait_s(error, state.attempt_number), left_s())
             and await before_retry(error)
         )
 
