@@ -7,10 +7,11 @@ so every bad argument ends here, by name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from trunkline._settings import Settings, mapping
 from trunkline.catalog import capabilities, tokens
 from trunkline.errors import ConfigurationError, NoEligibleModelError
 from trunkline.types.params import CHAT_PARAMS, TRANSPORT_PARAMS
@@ -24,28 +25,7 @@ if TYPE_CHECKING:
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _COUNTS = ("n", "max_tokens", "max_completion_tokens")
-POLICY_NAMES = ("learned", "cheapest", "fastest", "baseline")
 _ROUTE_FIELDS = tuple(f.name for f in fields(RouteOptions))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What one view of a Router asks for when the call itself is silent."""
-
-    models: tuple[str, ...] | None = None
-    objective: Objective = field(default_factory=Objective)
-    policy: Any = "learned"
-    fallbacks: tuple[str, ...] = ()
-    team: str | None = None
-    user: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict[str, str])
-    timeout: Timeout
-    deadline_s: float | None = None
-    max_retries: int = 2
-    max_output_tokens: int = 8192
-    unpriced: str = "refuse"
-    drop_params: bool = False
-    blocks: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +95,14 @@ def take_apart(given: Mapping[str, Any]) -> Arguments:
     params = {name: value for name, value in given.items() if not _is_omitted(value)}
     for name in params.keys() - CHAT_PARAMS - TRANSPORT_PARAMS:
         raise ConfigurationError(_unknown(name, CHAT_PARAMS | TRANSPORT_PARAMS))
-    headers = _mapping(params.pop("extra_headers", None), "extra_headers")
-    query = _mapping(params.pop("extra_query", None), "extra_query")
+    headers = mapping(params.pop("extra_headers", None), "extra_headers")
+    query = mapping(params.pop("extra_query", None), "extra_query")
     route = params.pop("route", None)
     has_timeout = "timeout" in params
     timeout = params.pop("timeout", None)
-    body = dict(_mapping(params.pop("extra_body", None), "extra_body"))
+    body = dict(mapping(params.pop("extra_body", None), "extra_body"))
     if (nested := body.pop("trunkline", None)) is not None:
-        route = _route_options(_mapping(nested, "extra_body['trunkline']"), route)
+        route = _route_options(mapping(nested, "extra_body['trunkline']"), route)
     params.update(body)
     if not (route is None or isinstance(route, RouteOptions)):
         raise ConfigurationError(f"route must be a RouteOptions, not {type(route).__name__}")
@@ -140,27 +120,6 @@ def take_apart(given: Mapping[str, Any]) -> Arguments:
     return Arguments(
         model, params, route or RouteOptions(), bool(stream), headers, query, timeout, has_timeout
     )
-
-
-def with_route(settings: Settings, route: RouteOptions) -> Settings:
-    """Lay a call's own options over the view's."""
-    given: dict[str, Any] = {}
-    for name in ("objective", "policy", "team", "user", "deadline_s"):
-        if (value := getattr(route, name)) is not None:
-            given[name] = value
-    if route.models is not None:
-        given["models"] = names(route.models, "route.models")
-    if route.fallbacks is not None:
-        given["fallbacks"] = names(route.fallbacks, "route.fallbacks")
-    if route.tags is not None:
-        given["tags"] = {**settings.tags, **check_tags(route.tags)}
-    if "policy" in given:
-        check_policy(given["policy"])
-    if "team" in given or "user" in given:
-        check_identity(given.get("team"), given.get("user"))
-    if "objective" in given and not isinstance(given["objective"], Objective):
-        raise ConfigurationError("objective must be an Objective")
-    return replace(settings, **given) if given else settings
 
 
 def eligible(
@@ -245,55 +204,6 @@ def asked_cap(params: Mapping[str, Any]) -> int | None:
     return max(given, default=None)
 
 
-def names(value: Any, name: str) -> tuple[str, ...]:
-    """Read a list of model names; a lone string is an easy mistake and refused."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ConfigurationError(f'{name} must be a list of model names, e.g. ["gpt-5-mini"]')
-    found = tuple(value)
-    if not all(isinstance(item, str) for item in found):
-        raise ConfigurationError(f"{name} must hold model names only")
-    return found
-
-
-def check_tags(tags: Any) -> dict[str, str]:
-    """Read tags: short strings without ``=``, ``/`` or control characters."""
-    checked = dict(_mapping(tags, "tags"))
-    for key, value in checked.items():
-        for part, what in ((key, "key"), (value, "value")):
-            if not isinstance(part, str) or not part or len(part) > 200 or not part.isprintable():
-                raise ConfigurationError(
-                    f"tags: the {what} {part!r} must be 1-200 printable characters"
-                )
-        if "=" in key or "*" in key or value == "*":
-            raise ConfigurationError(f"tags: {key!r} may not hold '=' or '*'")
-    return checked
-
-
-def check_identity(team: Any, user: Any) -> None:
-    """Refuse team and user ids that could not be named in a scope."""
-    for name, value in (("team", team), ("user", user)):
-        if value is None:
-            continue
-        if not isinstance(value, str) or not value or len(value) > 200 or not value.isprintable():
-            raise ConfigurationError(f"{name} must be 1-200 printable characters, not {value!r}")
-        if "/" in value or "*" in value or ":" in value or value != value.strip():
-            raise ConfigurationError(
-                f"{name}={value!r} may not hold '/', ':' or '*' nor outer blanks"
-            )
-
-
-def check_policy(policy: Any) -> None:
-    """Refuse what is no policy, without loading numpy."""
-    if isinstance(policy, str):
-        if policy not in POLICY_NAMES:
-            raise ConfigurationError(
-                f"policy={policy!r} is unknown; use one of {', '.join(POLICY_NAMES)}, or an object "
-                "with a name and a propose method (trunkline.policies)"
-            )
-    elif not hasattr(policy, "propose") or not hasattr(policy, "name"):
-        raise ConfigurationError("policy must be a name, or have a name and a propose method")
-
-
 def _deadline(settings: Settings, timeout: Timeout, *, stream: bool) -> float | None:
     if settings.deadline_s is not None:
         if not settings.deadline_s > 0:
@@ -336,14 +246,6 @@ def _as_dict(item: Any, name: str) -> dict[str, Any]:
     if isinstance(item, Mapping):
         return dict(item)
     raise ConfigurationError(f"{name} must be a dict, not {type(item).__name__}")
-
-
-def _mapping(value: Any, name: str) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{name} must be a dict, not {type(value).__name__}")
-    return value
 
 
 def _check_count(value: Any, name: str) -> None:

@@ -60,12 +60,12 @@ class BlockBudget(Generic[R]):
     @property
     def spent(self) -> Decimal:
         """What this process has settled in the block, in USD."""
-        return usd(self._engine.block_spent.get(self.id, 0))
+        return usd(self._engine.spent_in(self.id))
 
     @property
     def left(self) -> Decimal:
         """What is left of the cap, in USD, never below 0."""
-        return usd(max(0, self._limit - self._engine.block_spent.get(self.id, 0)))
+        return usd(max(0, self._limit - self._engine.spent_in(self.id)))
 
     def __enter__(self) -> BlockBudget[R]:
         self._token = _OPEN.set((*_OPEN.get(), (id(self._engine), *self.cap)))

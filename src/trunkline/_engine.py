@@ -15,25 +15,23 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from trunkline import _signals, _store
 from trunkline._io.limits import timeout_of
-from trunkline._learning import SNAPSHOT, Learner
+from trunkline._settings import default_store
 from trunkline.catalog.models import Deployment, Model
 from trunkline.catalog.resolve import ProviderInfo, Resolution, place, resolve
 from trunkline.catalog.table import Catalog
 from trunkline.errors import ConfigurationError
 from trunkline.providers.registry import make
-from trunkline.storage import ids, learned, owner
+from trunkline.storage import ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from trunkline._io.protocol import IO
+    from trunkline._learning import Learner
     from trunkline.catalog.models import Prices
     from trunkline.providers.base import Provider
     from trunkline.storage.database import Database
     from trunkline.types.chat import ChatCompletion
-    from trunkline.types.routing import Routing
 
 _LOG = logging.getLogger("trunkline")
 HOOKS = ("decision", "response", "fallback", "refusal", "budget", "error")
@@ -46,7 +44,8 @@ class Engine:
     Args:
         providers: Whom to ask, by name.
         adds_ollama: Whether a model named ``ollama/…`` brings its provider with it.
-        database: The one store.
+        store: Path of the one store, ``None`` for the default place.
+        durability: ``"normal"`` or ``"full"``.
         arms: Names behind ``auto``; ``None`` for the catalogue's choice.
         aliases: More names like ``auto``.
         baseline: Name of the baseline; ``None`` for the first arm.
@@ -59,7 +58,8 @@ class Engine:
         *,
         providers: Sequence[Provider],
         adds_ollama: bool,
-        database: Database,
+        store: str | None,
+        durability: str,
         arms: Sequence[str | Model] | None,
         aliases: Mapping[str, Sequence[str | Model]],
         baseline: str | None,
@@ -74,14 +74,17 @@ class Engine:
                 )
             self.providers[provider.name] = provider
         self._adds_ollama = adds_ollama
-        self.database = database
+        self._store = store
+        self._durability = durability
+        self._seed = seed
+        self._database: Database | None = None
+        self._learner: Learner | None = None
         self.added: list[Deployment] = []
         self.rewards: dict[str, tuple[Callable[[ChatCompletion], Any], float]] = {}
         self._hooks: dict[str, list[Callable[[Any], object]]] = {name: [] for name in HOOKS}
         self._lock = threading.Lock()
-        self.block_spent: dict[str, int] = {}
+        self._block_costs: dict[str, list[int]] = {}
         self._jitter = random.Random(seed)  # noqa: S311  # waits, no secret
-        self.learner = Learner(database, seed, self.log_failure)
         self.timeout_of = timeout_of
         self._arms = None if arms is None else tuple(self._named(a) for a in arms)
         self.aliases = {name: tuple(self._named(a) for a in arms) for name, arms in aliases.items()}
@@ -90,6 +93,40 @@ class Engine:
         self._unpriced = unpriced
         self._found: dict[Any, tuple[tuple[Deployment, ...], bool, str]] = {}
         _ENGINES.add(self)
+
+    @property
+    def store(self) -> str:
+        """Path of the store, which may not exist yet."""
+        if self._store is None:
+            self._store = default_store()
+        return self._store
+
+    @property
+    def database(self) -> Database:
+        """The store, opened at its first use."""
+        return self._database or self._make_database()
+
+    @property
+    def learner(self) -> Learner:
+        """The process's copy of what was learned."""
+        return self._learner or self._make_learner()
+
+    def _make_database(self) -> Database:
+        from trunkline.storage.database import Database
+
+        with self._lock:  # two threads at the first call must not make two
+            if self._database is None:
+                self._database = Database(self.store, durability=self._durability)
+            return self._database
+
+    def _make_learner(self) -> Learner:
+        from trunkline._learning import Learner
+
+        database = self.database
+        with self._lock:
+            if self._learner is None:
+                self._learner = Learner(database, self._seed, self.log_failure)
+            return self._learner
 
     @property
     def catalog(self) -> Catalog:
@@ -220,6 +257,8 @@ class Engine:
 
     def owner(self) -> str:
         """Name this process in its holds."""
+        from trunkline.storage import owner
+
         return owner.owner()
 
     def clock(self) -> float:
@@ -243,6 +282,10 @@ class Engine:
 
         return unsubscribe
 
+    def has_subscribers(self, event: str) -> bool:
+        """Whether anybody listens, so that work for nobody can be spared."""
+        return bool(self._hooks[event])
+
     def emit(self, event: str, subject: Any) -> None:
         """Tell the subscribers; what they raise is logged."""
         for fn in self._hooks[event]:
@@ -251,53 +294,34 @@ class Engine:
             except Exception as error:  # noqa: BLE001  # a subscriber never fails a call
                 self.log_failure(f"a subscriber to {event!r}", error)
 
-    async def answered(
-        self, io: IO, routing: Routing, answer: Callable[[], ChatCompletion | None]
-    ) -> None:
-        """Do what follows an answer, outside its transaction: rewards, hooks, a snapshot."""
-        if self.rewards and (completion := answer()) is not None:
-            await self._reward(io, routing.id, completion)
-        if self._hooks["response"]:
-            self.emit("response", answer())
-        if (blob := self.learner.snapshot_due()) is not None:
-            state = self.learner.state
-            cursor = state.cursor if state else 0
-            try:
-                await _store.write(
-                    io,
-                    self.database,
-                    lambda c: learned.save_snapshot(c, SNAPSHOT, cursor, 1, blob),
-                )
-            except Exception as error:  # noqa: BLE001  # a snapshot only saves time
-                self.log_failure("saving a snapshot", error)
-
-    async def _reward(self, io: IO, routing_id: str, completion: ChatCompletion) -> None:
-        """Turn an answer into signals by the registered functions; none of them fails the call."""
-        for source, (fn, weight) in list(self.rewards.items()):
-            try:
-                score = fn(completion)
-                if score is not None:
-                    score = float(score) if isinstance(score, bool) else score
-                    await _signals.give(
-                        io, self, routing_id, score, source=source, weight=weight, explicit=False
-                    )
-            except Exception as error:  # noqa: BLE001  # a reward never fails an answered call
-                self.log_failure(f"the reward {source!r}", error)
-
     def log_failure(self, what: str, error: Exception) -> None:
         """Log what was degraded; the call goes on."""
         _LOG.warning("%s failed and was degraded: %s: %s", what, type(error).__name__, error)
 
     def book(self, blocks: Sequence[tuple[str, int]], cost_nanousd: int) -> None:
-        """Add a cost to the process totals of the blocks in scope."""
-        if blocks and cost_nanousd:
-            with self._lock:
-                for block, _ in blocks:
-                    self.block_spent[block] = self.block_spent.get(block, 0) + cost_nanousd
+        """Add a cost to the process totals of the blocks in scope.
+
+        Appends only: a finaliser may come here in the middle of itself, where a lock would block
+        for ever and a sum would be lost.
+        """
+        if cost_nanousd:
+            for block, _ in blocks:
+                self._block_costs.setdefault(block, []).append(cost_nanousd)
+
+    def spent_in(self, block: str) -> int:
+        """Return what this process has settled in a block, in nano-dollars."""
+        return sum(self._block_costs.get(block, ()))
+
+    def after_fork(self) -> None:
+        """Start anew in a child: the lock may be held by a thread that is not there."""
+        self._lock = threading.Lock()
+        if self._learner is not None:
+            self._learner.after_fork()
 
     def close(self) -> None:
         """Close the store."""
-        self.database.close()
+        if self._database is not None:
+            self._database.close()
 
 
 def provider_section(provider: Provider) -> str | None:
@@ -310,7 +334,7 @@ _ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for engine in list(_ENGINES):
-        engine.learner.after_fork()
+        engine.after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork)

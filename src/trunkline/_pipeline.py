@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trunkline import _admission, _retries
+from trunkline._followup import answered
 from trunkline._holds import Hold, Outcome
+from trunkline._settings import with_route
 from trunkline._streams import Reading, StreamCore
 from trunkline.errors import (
     APIError,
@@ -22,9 +24,10 @@ from trunkline.providers.base import Asked, HasTransport, HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from trunkline._admission import Call, Settings
+    from trunkline._admission import Call
     from trunkline._engine import Engine
     from trunkline._io.protocol import IO, ByteSource
+    from trunkline._settings import Settings
     from trunkline.catalog.models import Deployment
     from trunkline.providers.base import Provider, ProviderRequest
     from trunkline.types.chat import ChatCompletion, ChatCompletionChunk
@@ -55,7 +58,7 @@ async def create(
 def admit(engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]) -> Call:
     """Check the arguments and find out who may serve them."""
     arguments = _admission.take_apart(given)
-    settings = _admission.with_route(settings, arguments.route)
+    settings = with_route(settings, arguments.route)
     return _admission.admit(
         arguments,
         settings,
@@ -97,7 +100,7 @@ class Exchanges:
         assert completion is not None  # noqa: S101  # one of the two is always there
         await self.hold.end(self.io, answer.outcome)
         completion._routing = self.hold.routing(answer.outcome, self.adjusted)  # noqa: SLF001
-        await self.engine.answered(self.io, completion.routing, lambda: completion)
+        await answered(self.engine, self.io, completion.routing, lambda: completion)
         return completion
 
     async def _first_that_answers(self) -> Answer:

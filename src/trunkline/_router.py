@@ -5,31 +5,19 @@ from __future__ import annotations
 import copy
 import os
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from trunkline import _admission, _management, _pipeline, _signals, config
-from trunkline._admission import Settings
+from trunkline import _settings
 from trunkline._blocks import BlockBudget, caps_in_scope
 from trunkline._engine import AUTO, Engine
-from trunkline._io.async_ import AsyncIO
 from trunkline._io.blocking import BlockingIO, run_to_completion
 from trunkline._io.limits import timeout_of
 from trunkline._io.pool import HttpPool
-from trunkline._resources import (
-    AsyncBudgets,
-    AsyncChat,
-    AsyncModels,
-    AsyncUsage,
-    Budgets,
-    Chat,
-    Models,
-    Rewards,
-    Usage,
-)
+from trunkline._settings import Settings
 from trunkline.catalog.models import Model
 from trunkline.errors import ConfigurationError
 from trunkline.providers import registry
-from trunkline.storage.database import Database
 from trunkline.types.routing import Objective, RouteOptions
 
 if TYPE_CHECKING:
@@ -37,6 +25,18 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from types import TracebackType
 
+    from trunkline._io.async_ import AsyncIO
+    from trunkline._resources import (
+        AsyncBudgets,
+        AsyncChat,
+        AsyncModels,
+        AsyncUsage,
+        Budgets,
+        Chat,
+        Models,
+        Rewards,
+        Usage,
+    )
     from trunkline.policies import Policy
     from trunkline.providers.base import Provider
     from trunkline.types.params import ChatParams
@@ -117,8 +117,8 @@ class _Base:
     ) -> None:
         _refuse_unavailable(content=content, cache=cache)
         _check_numbers(max_output_tokens, max_retries, seed)
-        _admission.check_policy(policy)
-        _admission.check_identity(team, user)
+        _settings.check_policy(policy)
+        _settings.check_identity(team, user)
         if durability not in ("normal", "full"):
             raise ConfigurationError(f"durability={durability!r} must be 'normal' or 'full'")
         openai = {
@@ -135,7 +135,8 @@ class _Base:
         self._engine = Engine(
             providers=registry.configured(providers, openai, environ=os.environ),
             adds_ollama=providers is None,
-            database=Database(_store_path(store), durability=durability),
+            store=_settings.check_store(store),
+            durability=durability,
             arms=None if models is None else _model_list(models, "models"),
             aliases={name: _model_list(arms, f"aliases[{name!r}]") for name, arms in names.items()},
             baseline=baseline,
@@ -145,10 +146,10 @@ class _Base:
         self._settings = Settings(
             objective=_objective(objective),
             policy=policy,
-            fallbacks=_admission.names(fallbacks, "fallbacks"),
+            fallbacks=_settings.names(fallbacks, "fallbacks"),
             team=team,
             user=user,
-            tags=_admission.check_tags(tags),
+            tags=_settings.check_tags(tags),
             timeout=timeout_of(timeout),
             deadline_s=deadline_s,
             max_retries=max_retries,
@@ -156,11 +157,6 @@ class _Base:
             unpriced=_unpriced(unpriced),
             drop_params=drop_params,
         )
-        self._open()
-
-    def _open(self) -> None:
-        """Make the IO object and the resources over engine and settings."""
-        raise NotImplementedError
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str] | None = None, **overrides: Any) -> Self:
@@ -176,7 +172,9 @@ class _Base:
         named = path if path is not None else os.environ.get("TRUNKLINE_CONFIG")
         if not named:
             raise ConfigurationError("from_config needs a path, or TRUNKLINE_CONFIG set to one")
-        return cls(**{**_from_file(config.load(named)), **overrides})
+        from trunkline._configured import arguments
+
+        return cls(**{**arguments(named), **overrides})
 
     def with_options(
         self,
@@ -193,7 +191,7 @@ class _Base:
         max_retries: int | None = None,
     ) -> Self:
         """Return a view with other settings; it shares everything else and costs nothing."""
-        settings = _admission.with_route(
+        settings = _settings.with_route(
             self._settings,
             RouteOptions(
                 team=team,
@@ -216,7 +214,8 @@ class _Base:
     def _view(self, settings: Settings) -> Self:
         view = copy.copy(self)
         view._settings = settings  # noqa: SLF001  # a copy of ourselves
-        view._open()  # noqa: SLF001
+        for resource in ("chat", "models", "budgets", "usage"):
+            view.__dict__.pop(resource, None)  # made anew at first use, bound to the view
         return view
 
     def _scoped(self) -> Settings:
@@ -248,6 +247,8 @@ class _Base:
     @property
     def rewards(self) -> Rewards:
         """Signals computed from every answer."""
+        from trunkline._resources import Rewards
+
         return Rewards(self._engine)
 
     def __repr__(self) -> str:
@@ -257,9 +258,7 @@ class _Base:
             for name, value in (("team", self._settings.team), ("user", self._settings.user))
             if value
         )
-        return (
-            f"<{type(self).__name__} providers: {names}; store: {self._engine.database.path}{who}>"
-        )
+        return f"<{type(self).__name__} providers: {names}; store: {self._engine.store}{who}>"
 
 
 class Router(_Base):
@@ -269,17 +268,44 @@ class Router(_Base):
 
     {(_Base.__doc__ or "").partition("Args:")[1]}{(_Base.__doc__ or "").partition("Args:")[2]}"""
 
-    def _open(self) -> None:
-        self._io = BlockingIO(self._pool)
-        self.chat = Chat(self)
-        self.models = Models(self._engine)
-        self.budgets = Budgets(self)
-        self.usage = Usage(self)
+    @cached_property
+    def _io(self) -> BlockingIO:
+        return BlockingIO(self._pool)
+
+    @cached_property
+    def chat(self) -> Chat:
+        """``router.chat.completions.create(...)``."""
+        from trunkline._resources import Chat
+
+        return Chat(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """Which models there are, what they cost and can."""
+        from trunkline._resources import Models
+
+        return Models(self._engine)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        """Caps that hold before a call is sent."""
+        from trunkline._resources import Budgets
+
+        return Budgets(self)
+
+    @cached_property
+    def usage(self) -> Usage:
+        """What was used and what it cost."""
+        from trunkline._resources import Usage
+
+        return Usage(self)
 
     def plan(
         self, *, messages: Iterable[Any], model: str = AUTO, **params: Unpack[ChatParams]
     ) -> Decision:
         """Make the whole decision for a request, without a call, a hold or a row in the log."""
+        from trunkline import _pipeline
+
         given = {**params, "messages": messages, "model": model}
         return run_to_completion(_pipeline.plan(self._engine, self._io, self._scoped(), given))
 
@@ -289,6 +315,8 @@ class Router(_Base):
         Raises:
             NotFoundError: No call of this id was let through.
         """
+        from trunkline import _management
+
         return run_to_completion(_management.explain(self._io, self._engine, routing_id))
 
     def feedback(
@@ -305,6 +333,8 @@ class Router(_Base):
         Raises:
             FeedbackError: The score or the call is not one; nothing was learned.
         """
+        from trunkline import _signals
+
         run_to_completion(
             _signals.give(self._io, self._engine, response, score, source=source, weight=weight)
         )
@@ -333,28 +363,61 @@ class AsyncRouter(_Base):
 
     {(_Base.__doc__ or "").partition("Args:")[1]}{(_Base.__doc__ or "").partition("Args:")[2]}"""
 
-    def _open(self) -> None:
-        self._io = AsyncIO(self._pool)
-        self.chat = AsyncChat(self)
-        self.models = AsyncModels(self._engine)
-        self.budgets = AsyncBudgets(self)
-        self.usage = AsyncUsage(self)
+    @cached_property
+    def _io(self) -> AsyncIO:
+        from trunkline._io.async_ import AsyncIO
+
+        return AsyncIO(self._pool)
+
+    @cached_property
+    def chat(self) -> AsyncChat:
+        """``router.chat.completions.create(...)``."""
+        from trunkline._resources import AsyncChat
+
+        return AsyncChat(self)
+
+    @cached_property
+    def models(self) -> AsyncModels:
+        """Which models there are, what they cost and can."""
+        from trunkline._resources import AsyncModels
+
+        return AsyncModels(self._engine)
+
+    @cached_property
+    def budgets(self) -> AsyncBudgets:
+        """Caps that hold before a call is sent."""
+        from trunkline._resources import AsyncBudgets
+
+        return AsyncBudgets(self)
+
+    @cached_property
+    def usage(self) -> AsyncUsage:
+        """What was used and what it cost."""
+        from trunkline._resources import AsyncUsage
+
+        return AsyncUsage(self)
 
     async def plan(
         self, *, messages: Iterable[Any], model: str = AUTO, **params: Unpack[ChatParams]
     ) -> Decision:
         """Make the whole decision for a request, without a call, a hold or a row in the log."""
+        from trunkline import _pipeline
+
         given = {**params, "messages": messages, "model": model}
         return await _pipeline.plan(self._engine, self._io, self._scoped(), given)
 
     async def explain(self, routing_id: str) -> Decision:
         """Return the decision of a past call, from the log."""
+        from trunkline import _management
+
         return await _management.explain(self._io, self._engine, routing_id)
 
     async def feedback(
         self, response: Any, *, score: float, source: str = "human", weight: float = 1.0
     ) -> None:
         """Tell how good an answer was, now or days later; routing learns from it."""
+        from trunkline import _signals
+
         await _signals.give(self._io, self._engine, response, score, source=source, weight=weight)
 
     async def close(self) -> None:
@@ -428,38 +491,3 @@ def _unpriced(unpriced: str | Model) -> str:
     if unpriced not in ("refuse", "allow"):
         raise ConfigurationError(f"unpriced={unpriced!r} must be 'refuse', 'allow' or a Model")
     return unpriced
-
-
-def _store_path(store: str | os.PathLike[str] | None) -> str:
-    path = config.store_from_environment() if store is None else os.fspath(store)
-    if path.startswith(("postgres://", "postgresql://")):
-        raise ConfigurationError("store='postgresql://…' is not available yet; use a file path")
-    if not path:
-        raise ConfigurationError("store must be a path or ':memory:'")
-    return path
-
-
-def _from_file(found: config.Config) -> dict[str, Any]:
-    given = config.given(found)
-    if found.objective is not None:
-        given["objective"] = Objective(**config.given(found.objective))
-    if found.models is not None:
-        given["models"] = [
-            m if isinstance(m, str) else Model(**config.given(m)) for m in found.models
-        ]
-    if found.providers is not None:
-        given["providers"] = [
-            registry.make(
-                p.kind,
-                **config.given(p, without=("kind", "api_key_env")),
-                **({"api_key": _key(p.api_key_env)} if p.api_key_env else {}),
-            )
-            for p in found.providers
-        ]
-    return given
-
-
-def _key(variable: str) -> str:
-    if not (key := os.environ.get(variable)):
-        raise ConfigurationError(f"api_key_env={variable!r} is not set in the environment")
-    return key

@@ -11,6 +11,7 @@ import warnings
 from collections import deque
 from typing import TYPE_CHECKING
 
+from trunkline._followup import answered
 from trunkline._holds import Outcome
 from trunkline._io.blocking import run_to_completion
 from trunkline.errors import (
@@ -220,7 +221,7 @@ class StreamCore:
             raise
         self.routing = self.hold.routing(outcome, self.adjusted)
         if outcome.is_whole:
-            await self.hold.engine.answered(self.io, self.routing, self.response)
+            await answered(self.hold.engine, self.io, self.routing, self.response)
 
     def _fail(self, error: BaseException) -> None:
         """Settle as received and give the error its context; never awaits what could hang."""

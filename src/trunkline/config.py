@@ -114,14 +114,5 @@ def given(config: BaseModel, without: tuple[str, ...] = ()) -> dict[str, Any]:
     }
 
 
-def store_from_environment() -> str:
-    """Return ``TRUNKLINE_STORE``, else a file in the user's data directory."""
-    if path := os.environ.get("TRUNKLINE_STORE"):
-        return path
-    from platformdirs import user_data_dir
-
-    return os.path.join(user_data_dir("trunkline", appauthor=False), "trunkline.sqlite3")
-
-
 def _exact(text: str) -> Decimal:
     return Decimal(text)

@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic_core import from_json
-
 from .models import Model, Prices, Rates
 
 ANY: Final = "*"
@@ -43,6 +41,8 @@ class Catalog:
     """
 
     def __init__(self, table: bytes) -> None:
+        from pydantic_core import from_json  # a Router that is only built needs no table
+
         parsed = from_json(table)
         self.date: str = parsed["date"]
         self.source: str = parsed["source"]

@@ -10,7 +10,6 @@ import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import entry_points
 from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
@@ -126,6 +125,8 @@ def _class(kind: str) -> type[Any]:
     for row in ROWS:
         if row.name == kind:
             return row.load()
+    from importlib.metadata import entry_points  # slow to import, and only third parties need it
+
     found = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
     if kind in found:
         return cast("type[Any]", found[kind].load())

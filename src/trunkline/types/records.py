@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .cards import budget_html, budget_line, usage_line
-
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -40,9 +38,13 @@ class BudgetStatus:
     on_exceeded: str = "fit"
 
     def __repr__(self) -> str:
+        from .cards import budget_line  # looks are loaded when something is shown
+
         return budget_line(self)
 
     def _repr_html_(self) -> str:
+        from .cards import budget_html  # looks are loaded when something is shown
+
         return budget_html(self)
 
 
@@ -72,6 +74,8 @@ class UsageRecord:
     state: str = "settled"
 
     def __repr__(self) -> str:
+        from .cards import usage_line  # looks are loaded when something is shown
+
         return usage_line(self)
 
 

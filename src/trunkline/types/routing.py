@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from trunkline.errors import ConfigurationError
 
-from .cards import decision_html, decision_line, decision_text, routing_html, routing_line
 from .money import nanousd
 
 if TYPE_CHECKING:
@@ -165,12 +164,18 @@ class Decision:
 
     def to_text(self) -> str:
         """Return the decision card for a terminal: why this one, and what was against the rest."""
+        from .cards import decision_text  # looks are loaded when something is shown
+
         return decision_text(self)
 
     def __repr__(self) -> str:
+        from .cards import decision_line  # looks are loaded when something is shown
+
         return decision_line(self)
 
     def _repr_html_(self) -> str:
+        from .cards import decision_html  # looks are loaded when something is shown
+
         return decision_html(self)
 
 
@@ -203,9 +208,13 @@ class Routing:
     user: str | None = None
 
     def __repr__(self) -> str:
+        from .cards import routing_line  # looks are loaded when something is shown
+
         return routing_line(self)
 
     def _repr_html_(self) -> str:
+        from .cards import routing_html  # looks are loaded when something is shown
+
         return routing_html(self)
 
 

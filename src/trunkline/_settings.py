@@ -1,0 +1,140 @@
+"""What a Router or one of its views asks for when a call is silent, and the checks of such values.
+
+Light on purpose: constructing a Router loads neither pydantic nor numpy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from trunkline.errors import ConfigurationError
+from trunkline.types.routing import Objective
+
+if TYPE_CHECKING:
+    from trunkline._io.protocol import Timeout
+    from trunkline.types.routing import RouteOptions
+
+POLICY_NAMES = ("learned", "cheapest", "fastest", "baseline")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one view of a Router asks for when the call itself is silent."""
+
+    models: tuple[str, ...] | None = None
+    objective: Objective = field(default_factory=Objective)
+    policy: Any = "learned"
+    fallbacks: tuple[str, ...] = ()
+    team: str | None = None
+    user: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    timeout: Timeout
+    deadline_s: float | None = None
+    max_retries: int = 2
+    max_output_tokens: int = 8192
+    unpriced: str = "refuse"
+    drop_params: bool = False
+    blocks: tuple[tuple[str, int], ...] = ()
+
+
+def with_route(settings: Settings, route: RouteOptions) -> Settings:
+    """Lay a call's own options over the view's."""
+    given: dict[str, Any] = {}
+    for name in ("objective", "policy", "team", "user", "deadline_s"):
+        if (value := getattr(route, name)) is not None:
+            given[name] = value
+    if route.models is not None:
+        given["models"] = names(route.models, "route.models")
+    if route.fallbacks is not None:
+        given["fallbacks"] = names(route.fallbacks, "route.fallbacks")
+    if route.tags is not None:
+        given["tags"] = {**settings.tags, **check_tags(route.tags)}
+    if "policy" in given:
+        check_policy(given["policy"])
+    if "team" in given or "user" in given:
+        check_identity(given.get("team"), given.get("user"))
+    if "objective" in given and not isinstance(given["objective"], Objective):
+        raise ConfigurationError("objective must be an Objective")
+    return replace(settings, **given) if given else settings
+
+
+def names(value: Any, name: str) -> tuple[str, ...]:
+    """Read a list of model names; a lone string is an easy mistake and refused."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigurationError(f'{name} must be a list of model names, e.g. ["gpt-5-mini"]')
+    found = tuple(value)
+    if not all(isinstance(item, str) for item in found):
+        raise ConfigurationError(f"{name} must hold model names only")
+    return found
+
+
+def check_tags(tags: Any) -> dict[str, str]:
+    """Read tags: short strings without ``=``, ``/`` or control characters."""
+    checked = dict(mapping(tags, "tags"))
+    for key, value in checked.items():
+        for part, what in ((key, "key"), (value, "value")):
+            if not isinstance(part, str) or not part or len(part) > 200 or not part.isprintable():
+                raise ConfigurationError(
+                    f"tags: the {what} {part!r} must be 1-200 printable characters"
+                )
+        if "=" in key or "*" in key or value == "*":
+            raise ConfigurationError(f"tags: {key!r} may not hold '=' or '*'")
+    return checked
+
+
+def check_identity(team: Any, user: Any) -> None:
+    """Refuse team and user ids that could not be named in a scope."""
+    for name, value in (("team", team), ("user", user)):
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value or len(value) > 200 or not value.isprintable():
+            raise ConfigurationError(f"{name} must be 1-200 printable characters, not {value!r}")
+        if "/" in value or "*" in value or ":" in value or value != value.strip():
+            raise ConfigurationError(
+                f"{name}={value!r} may not hold '/', ':' or '*' nor outer blanks"
+            )
+
+
+def check_policy(policy: Any) -> None:
+    """Refuse what is no policy, without loading numpy."""
+    if isinstance(policy, str):
+        if policy not in POLICY_NAMES:
+            raise ConfigurationError(
+                f"policy={policy!r} is unknown; use one of {', '.join(POLICY_NAMES)}, or an object "
+                "with a name and a propose method (trunkline.policies)"
+            )
+    elif not hasattr(policy, "propose") or not hasattr(policy, "name"):
+        raise ConfigurationError("policy must be a name, or have a name and a propose method")
+
+
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """Read an argument that must be a dict; ``None`` is an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} must be a dict, not {type(value).__name__}")
+    return value
+
+
+def check_store(store: str | os.PathLike[str] | None) -> str | None:
+    """Refuse what is no store; ``None`` leaves the place to ``default_store``."""
+    if store is None:
+        return None
+    path = os.fspath(store)
+    if path.startswith(("postgres://", "postgresql://")):
+        raise ConfigurationError("store='postgresql://…' is not available yet; use a file path")
+    if not path:
+        raise ConfigurationError("store must be a path or ':memory:'")
+    return path
+
+
+def default_store() -> str:
+    """Return ``TRUNKLINE_STORE``, else a file in the user's data directory."""
+    if path := os.environ.get("TRUNKLINE_STORE"):
+        return check_store(path) or path
+    from platformdirs import user_data_dir
+
+    return os.path.join(user_data_dir("trunkline", appauthor=False), "trunkline.sqlite3")
