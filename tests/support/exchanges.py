@@ -52,7 +52,7 @@ def cuts(body: bytes, size: int) -> Iterator[bytes]:
 def run_decoder(decoder: Any, body: bytes, size: int = 0) -> list[ChatCompletionChunk]:
     """Feed a body in pieces and close."""
     chunks = [chunk for piece in cuts(body, size) for chunk in decoder.feed(piece)]
-    return chunks + decoder.close()
+    return [*chunks, *decoder.close()]
 
 
 def run_transport(provider: Any, request: HttpRequest) -> tuple[HttpResponse, float]:

@@ -60,8 +60,8 @@ def parse_completion(response: HttpResponse, exchange: Exchange, source: Source)
 
 
 def _parse_slowly(body: bytes, exchange: Exchange, source: Source) -> ChatCompletion:
-    start = body.removeprefix(_BOM).lstrip(_WHITESPACE)
-    if start.startswith(_SSE_STARTS):
+    start = _start_of(body)
+    if _is_sse(start):
         return _join_stream(body, exchange, source)
     try:
         parsed: Any = from_json(start)
@@ -112,6 +112,9 @@ def _says_something(answer: ChatCompletion) -> bool:
     """Say whether each message has content, a call, a refusal, or at least says it has none."""
     for choice in answer.choices:
         message = choice.message
+        for call in message.tool_calls or ():
+            if call.function is None and "custom" not in (call.model_extra or {}):
+                return False
         if message.content is None and not (
             message.model_fields_set - {"role"} or message.model_extra
         ):
@@ -175,7 +178,8 @@ class DialectDecoder:
                 # judge, by the finish reasons.
                 if _is_json(frame.data) or frame.data == b"[DONE]":
                     self._read(frame, chunks)
-            if self._id is None and self.error is None and self._head.strip():
+            start = _start_of(self._head)
+            if self._id is None and not self._done and start and not _is_sse(start):
                 self._fail("sent no event stream", self._head)
         if not self._done:
             self._end(chunks)
@@ -191,7 +195,7 @@ class DialectDecoder:
         if len(self._head) < _HEAD_BYTES:
             self._head += data[:_HEAD_BYTES]
         if not self._sniffed:
-            start = self._head.removeprefix(_BOM).lstrip(_WHITESPACE)
+            start = _start_of(self._head)
             self._sniffed = bool(start) and not _BOM.startswith(start)
             if self._sniffed and start[:1] in b"{[":
                 self._whole = bytearray(start + data[_HEAD_BYTES:])
@@ -365,6 +369,15 @@ class _Calls:
         delta.index = index
         if delta.function is not None:
             self._empty.setdefault(choice, set()).add(index)
+
+
+def _start_of(body: bytes) -> bytes:
+    return body.removeprefix(_BOM).lstrip(_WHITESPACE)
+
+
+def _is_sse(start: bytes) -> bool:
+    """Say whether a body begins as an event stream does, as far as it came."""
+    return any(start.startswith(s) or s.startswith(start) for s in _SSE_STARTS)
 
 
 def _is_json(data: bytes) -> bool:

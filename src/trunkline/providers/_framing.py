@@ -59,7 +59,7 @@ class SSEDecoder:
         return self._frames([last.removesuffix(b"\n")])
 
     def _completed(self, data: bytes) -> bytes:
-        """Return what can be cut into events, the tail before it; ``b""`` while none is complete."""
+        """Return what can be cut into events, ``b""`` while none is complete."""
         if self.too_long:
             return b""
         data = self._with_lf(data)

@@ -118,7 +118,7 @@ class OllamaDecoder:
             delta = {"role": "assistant", **delta}
         choice: JSON = {"index": 0, "delta": delta, "finish_reason": None}
         if is_list(tokens := line.get("logprobs")):
-            choice["logprobs"] = {"content": [_logprob(t) for t in tokens], "refusal": None}
+            choice["logprobs"] = {"content": _logprobs(tokens), "refusal": None}
         body = self._body([choice])
         if line.get("done") is not True:
             return [ChatCompletionChunk.model_validate(body)]
@@ -206,10 +206,10 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _logprob(token: Any) -> Any:
+def _logprobs(tokens: list[Any]) -> list[JSON]:
     """Add what OpenAI's shape requires and Ollama leaves out."""
-    if not is_object(token):
-        return token
-    top = token.get("top_logprobs")
-    alternatives = [_logprob({**t, "top_logprobs": []}) for t in top] if is_list(top) else []
-    return {"bytes": None, **token, "top_logprobs": alternatives}
+    return [
+        {"bytes": None, **token, "top_logprobs": _logprobs(token.get("top_logprobs") or [])}
+        for token in tokens
+        if is_object(token)
+    ]

@@ -1,0 +1,97 @@
+"""Chunks add up to the answer they spell, as far as they came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trunkline.providers.joining import Joined, join_chunks, split_completion
+from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> ChatCompletionChunk:
+    choice = {"index": more.pop("index", 0), "delta": delta, "finish_reason": finish}
+    top = {"id": "c", "created": 1, "model": "m", "choices": [choice], **more}
+    return ChatCompletionChunk.model_validate(top)
+
+
+def joined(*chunks: ChatCompletionChunk) -> Joined:
+    found = Joined()
+    for one in chunks:
+        found.add(one)
+    return found
+
+
+CALL = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}}
+
+
+def test_nothing_makes_nothing() -> None:
+    found = Joined()
+
+    assert found.completion() is None
+    assert not found.is_finished
+    assert found.finish_reason is None
+    assert found.output_bytes == 0
+
+
+def test_a_cut_answer_is_marked_as_cut() -> None:
+    found = joined(chunk({"content": "h"}), chunk({"content": "é"}))
+
+    answer = found.completion()
+
+    assert answer is not None
+    assert answer.choices[0].message.content == "hé"
+    assert answer.choices[0].finish_reason == "length"
+    assert not found.is_finished
+
+
+def test_every_choice_must_be_finished() -> None:
+    first = [chunk({"content": "a"}, "stop"), chunk({"content": "b"}, index=1)]
+
+    assert not joined(*first).is_finished
+    assert join_chunks(first) is None
+    whole = join_chunks([*first, chunk({}, "length", index=1)])
+    assert whole is not None
+    assert [c.finish_reason for c in whole.choices] == ["stop", "length"]
+
+
+def test_bytes_are_counted_of_text_names_and_arguments() -> None:
+    found = joined(
+        chunk({"content": "é", "reasoning_content": "so", "tool_calls": [CALL]}),
+        chunk({"function_call": {"name": "g", "arguments": "{}"}}),
+    )
+
+    assert found.output_bytes == 2 + 2 + 2 + 2
+
+
+def test_fields_around_the_choices_are_kept() -> None:
+    answer = joined(
+        chunk({"content": "a"}, system_fingerprint="fp", service_tier="flex", extra=1),
+        chunk({}, "stop", extra=None),
+    ).completion(Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2))
+
+    assert answer is not None
+    assert (answer.system_fingerprint, answer.service_tier) == ("fp", "flex")
+    assert answer.model_extra == {"extra": 1}
+    assert answer.usage is not None
+
+
+def test_apart_and_together_again_is_the_same() -> None:
+    message = {
+        "role": "assistant",
+        "content": None,
+        "reasoning_content": "so",
+        "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}],
+    }
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls", "native": "x"}
+    whole = ChatCompletion.model_validate(
+        {"id": "c", "created": 1, "model": "m", "choices": [choice], "more": [1]}
+    )
+
+    again = join_chunks(split_completion(whole))
+
+    assert again is not None
+    call = (again.choices[0].message.tool_calls or [])[0]
+    assert call.function is not None
+    assert call.function.arguments == "{}"
+    call.function.arguments = ""
+    assert again == whole

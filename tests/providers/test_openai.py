@@ -1,0 +1,218 @@
+"""What goes to OpenAI: the URL, whose key, and the caller's own fields."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.support.exchanges import asked, exchange, response
+
+from trunkline import errors
+from trunkline.providers import OpenAIProvider
+from trunkline.types.chat import ChatCompletionMessage
+from trunkline.types.secret import Secret
+
+KEY = "sk-own-0123456789abcd"
+
+
+def send(provider: OpenAIProvider, model: str = "gpt-4o", **fields: Any) -> dict[str, Any]:
+    """Return the body that would go out."""
+    return dict(json.loads(provider.build_request(asked(model, **fields)).http.body))
+
+
+def headers(provider: OpenAIProvider, **fields: Any) -> dict[str, str]:
+    return dict(provider.build_request(asked("gpt-4o", **fields)).http.headers)
+
+
+def test_the_key_goes_into_one_header_and_no_repr() -> None:
+    provider = OpenAIProvider(api_key=KEY, models=["a"])
+    request = provider.build_request(asked("gpt-4o"))
+
+    assert dict(request.http.headers)["authorization"] == f"Bearer {KEY}"
+    assert repr(provider) == (
+        "OpenAIProvider(name='openai', base_url='https://api.openai.com/v1', models=1, "
+        "key=sk-...abcd)"
+    )
+    assert KEY not in f"{provider!r} {request!r} {vars(provider)!r}"
+
+
+def test_environment_gives_key_url_and_account() -> None:
+    environ = {
+        "OPENAI_API_KEY": f" {KEY}\n",
+        "OPENAI_ORG_ID": "org-1",
+        "OPENAI_PROJECT_ID": "proj-1",
+    }
+
+    sent = headers(OpenAIProvider(environ=environ))
+
+    assert sent == {
+        "content-type": "application/json",
+        "authorization": f"Bearer {KEY}",
+        "openai-organization": "org-1",
+        "openai-project": "proj-1",
+    }
+
+
+def test_the_environment_is_read_at_construction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    provider = OpenAIProvider()
+    monkeypatch.delenv("OPENAI_API_KEY")
+
+    assert provider.key == Secret(KEY)
+
+
+def test_an_overridden_base_url_gets_no_key_from_the_environment() -> None:
+    environ = {"OPENAI_API_KEY": KEY, "OPENAI_ORG_ID": "org-1"}
+    local = OpenAIProvider(base_url="http://localhost:8000/v1/", environ=environ)
+
+    assert local.key is None
+    assert headers(local) == {"content-type": "application/json"}
+    assert local.build_request(asked("m")).http.url == "http://localhost:8000/v1/chat/completions"
+
+
+def test_base_url_and_key_of_the_environment_go_together() -> None:
+    environ = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "https://gateway.example/v1"}
+
+    provider = OpenAIProvider(environ=environ)
+
+    assert provider.base_url == "https://gateway.example/v1"
+    assert provider.key == Secret(KEY)
+
+
+def test_a_base_url_may_have_its_own_key() -> None:
+    provider = OpenAIProvider("other", base_url="https://other.example/v1", api_key=KEY)
+
+    assert headers(provider)["authorization"] == f"Bearer {KEY}"
+
+
+def test_no_key_for_openai_is_refused_by_the_variables_name() -> None:
+    with pytest.raises(errors.ConfigurationError, match="OPENAI_API_KEY"):
+        OpenAIProvider(environ={}).build_request(asked("gpt-4o"))
+
+
+def test_extra_headers_override_and_may_carry_this_providers_key() -> None:
+    provider = OpenAIProvider(api_key=KEY, default_headers={"X-A": "1", "x-b": "1"})
+
+    sent = headers(provider, headers={"x-a": "2", "X-OpenAI-Key": "sk-team", "x-cohere-key": "k"})
+
+    assert sent["x-a"] == "2"
+    assert sent["x-b"] == "1"
+    assert sent["authorization"] == "Bearer sk-team"
+    assert "k" not in sent.values()
+
+
+def test_default_headers_may_hold_the_key_and_an_argument_wins() -> None:
+    given = {"Authorization": f"Bearer {KEY}"}
+
+    assert OpenAIProvider(default_headers=given).key == Secret(KEY)
+    assert OpenAIProvider(api_key="sk-arg", default_headers=given).key == Secret("sk-arg")
+
+
+def test_queries_are_merged() -> None:
+    provider = OpenAIProvider(api_key=KEY, default_query={"api-version": "1"})
+
+    url = provider.build_request(asked("gpt-4o", query={"x": "y z"})).http.url
+
+    assert url == "https://api.openai.com/v1/chat/completions?api-version=1&x=y+z"
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("gpt-4o", "max_tokens"),
+        ("gpt-4.1-mini", "max_tokens"),
+        ("gpt-3.5-turbo", "max_tokens"),
+        ("openai/gpt-oss-120b", "max_tokens"),
+        ("llama3", "max_tokens"),
+        ("olmo", "max_tokens"),
+        ("o1", "max_completion_tokens"),
+        ("o3-mini", "max_completion_tokens"),
+        ("o4-mini-2025-04-16", "max_completion_tokens"),
+        ("gpt-5", "max_completion_tokens"),
+        ("gpt-5.2-pro", "max_completion_tokens"),
+        ("gpt-6-sol", "max_completion_tokens"),
+        ("gpt-10", "max_completion_tokens"),
+        ("ft:gpt-5-mini:acme", "max_completion_tokens"),
+    ],
+)
+def test_the_injected_cap_goes_by_the_familys_name(model: str, name: str) -> None:
+    body = send(OpenAIProvider(api_key=KEY), model, output_cap=7)
+
+    assert {k: v for k, v in body.items() if k.startswith("max")} == {name: 7}
+
+
+@pytest.mark.parametrize("given", [{"max_tokens": 5}, {"max_completion_tokens": 5}])
+def test_the_callers_own_cap_stays(given: dict[str, Any]) -> None:
+    body = send(OpenAIProvider(api_key=KEY), params=given, output_cap=7)
+
+    assert {k: v for k, v in body.items() if k.startswith("max")} == given
+
+
+def test_max_tokens_is_renamed_for_reasoning_families_at_openai_only() -> None:
+    call = asked("gpt-5", params={"max_tokens": 5})
+    elsewhere = OpenAIProvider(base_url="http://localhost/v1")
+
+    request = OpenAIProvider(api_key=KEY).build_request(call)
+
+    assert json.loads(request.http.body)["max_completion_tokens"] == 5
+    assert request.adjusted == ("max_tokens=5 sent as max_completion_tokens",)
+    assert elsewhere.build_request(call).adjusted == ()
+    assert json.loads(elsewhere.build_request(call).http.body)["max_tokens"] == 5
+
+
+def test_parameters_pass_literally_null_included() -> None:
+    given = {"temperature": None, "logit_bias": {"5": 1}, "new_field": [1], "stop": ["a"]}
+
+    body = send(OpenAIProvider(api_key=KEY), params=given)
+
+    assert body == {
+        "messages": [{"role": "user", "content": "hi"}],
+        "model": "gpt-4o",
+        "stream": False,
+        **given,
+    }
+
+
+def test_streams_ask_for_usage_beside_the_callers_options() -> None:
+    params = {"stream": True, "stream_options": {"include_obfuscation": False}}
+
+    body = send(OpenAIProvider(api_key=KEY), params=params)
+
+    assert body["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+
+
+def test_an_answers_message_is_sent_back_as_it_was_set() -> None:
+    message = ChatCompletionMessage.model_validate(
+        {"content": "hi", "refusal": None, "reasoning_content": "so", "annotations": []}
+    )
+
+    body = send(OpenAIProvider(api_key=KEY), params={"messages": [message]})
+
+    assert body["messages"] == [{"content": "hi", "annotations": [], "role": "assistant"}]
+
+
+def test_messages_need_not_be_a_list() -> None:
+    body = send(OpenAIProvider(api_key=KEY), params={"messages": ({"role": "user"} for _ in "a")})
+
+    assert body["messages"] == [{"role": "user"}]
+
+
+@pytest.mark.parametrize("odd", [object(), "\ud800", {1, object()}])
+def test_what_json_cannot_hold_is_refused_before_sending(odd: Any) -> None:
+    with pytest.raises(errors.BadRequestError, match="cannot be written as JSON") as caught:
+        send(OpenAIProvider(api_key=KEY), params={"messages": [odd]})
+
+    assert caught.value.sent is False
+    assert caught.value.should_retry is False
+
+
+def test_answers_and_errors_are_read_in_the_dialect() -> None:
+    provider = OpenAIProvider(api_key=KEY)
+    body = b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}'
+
+    assert provider.parse(response(body), exchange()).choices[0].message.content == "hi"
+    assert provider.decoder(exchange()).feed(b"") == []
+    error = provider.failure(response(f'{{"error": "bad {KEY}"}}', 401), exchange())
+    assert isinstance(error, errors.AuthenticationError)
+    assert KEY not in error.message
