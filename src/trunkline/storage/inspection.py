@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING
 from trunkline.errors import StorageError
 
 from . import check, holds, migrations, owner
-from ._sqlite import SqliteConnection, is_busy
+from ._sqlite import SqliteConnection, is_busy, sqlite_version_note
 
 if TYPE_CHECKING:
     from .holds import Hold
+
+__all__ = ["SQLITE_VERSION", "Inspection", "inspect", "sqlite_version_note"]
+
+SQLITE_VERSION = sqlite3.sqlite_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
