@@ -6,6 +6,7 @@ whether an offer fits (the ledger does, inside its transaction).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 LEASE_PAST_DEADLINE_S = 60.0
 OPEN_ENDED_LEASE_S = 3600.0
+_UNSENT = Ending(state="voided", cost_nanousd=0, ok=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class Hold:
         self.in_flight = False
         self.last: Outcome | None = None
         self._ending: Ending | None = None
+        self._is_moving = False
+        self._pid = os.getpid()
         self._renew_at: float | None = None
         self.draw: Granted
         self.granted: Granted
@@ -131,9 +135,10 @@ class Hold:
         if isinstance(result, NotGranted):
             self.is_open = False
             raise _refusal(call, result)
-        self._granted(result, call.candidates[result.index])
+        deployment = call.candidates[result.index]
         self.draw = result
-        self.drawn = self.deployment.id
+        self.drawn = deployment.id
+        self._granted(result, deployment)
         if call.deadline_s is None:
             self._renew_at = io.monotonic() + OPEN_ENDED_LEASE_S / 2
 
@@ -153,17 +158,17 @@ class Hold:
             )
 
         was_open = self.is_open  # an attempt that found no room for its next one has ended already
-        self._ending = ending
+        self._ending, self._is_moving = ending, True
         result = await _store.write(io, self.engine.database, move)
-        self._ending = None
         if was_open:
             self._book(ending)
         if isinstance(result, NotGranted):
             self.is_open = False
-            return False
-        self.attempt = result.attempt
-        self._granted(result, deployment)
-        return True
+        else:
+            self._granted(result, deployment)
+            self.attempt = result.attempt
+        self._ending, self._is_moving = None, False
+        return self.is_open
 
     async def end(self, io: IO, outcome: Outcome) -> Settled | None:
         """Post what the call cost and learn from it.
@@ -263,7 +268,16 @@ class Hold:
     def fail(self, error: BaseException) -> None:
         """End what is held because of ``error``, with what is known of the exchange it ended."""
         known = self.last is not None and self.last.error is error
-        self.end_now(self.last if known and self.last else Outcome(error=error))
+        outcome = self.last if known and self.last else Outcome(error=error)
+        if isinstance(error, GeneratorExit):  # a task dropped half-way: this is its finaliser
+            self.end_later(outcome)
+        else:
+            self.end_now(outcome)
+
+    def __del__(self) -> None:
+        # The last net, for an interrupt that hit the clean-up itself; lock-free as a finaliser is.
+        if getattr(self, "is_open", False) and self._pid == os.getpid():
+            self.end_later(Outcome(error=GeneratorExit()))
 
     def note(self, outcome: Outcome) -> Ending:
         """Add an exchange to ``attempts``; return how it ends its hold."""
@@ -285,8 +299,10 @@ class Hold:
         return ending
 
     def _granted(self, granted: Granted, deployment: Deployment) -> None:
-        self.granted = granted
+        # ``granted`` last: it tells the clean-up of an interrupted call that the rest is there.
+        self.in_flight = False
         self.deployment = deployment
+        self.granted = granted
         self.is_open = True
 
     def _book(self, ending: Ending) -> None:
@@ -301,11 +317,18 @@ class Hold:
         ending = self._ending
         assert ending is not None  # noqa: S101  # every caller has just set it
         call_id, attempt, at = self.call.id, self.attempt, self.engine.clock()
-        return lambda connection: ledger.settle(connection, call_id, attempt, ending, at)
+        is_moving = self._is_moving
+
+        def settle(connection: Connection) -> Settled:
+            if is_moving:  # the next hold may have been committed before we were interrupted
+                ledger.settle(connection, call_id, attempt + 1, _UNSENT, at)
+            return ledger.settle(connection, call_id, attempt, ending, at)
+
+        return settle
 
     def _end_of(self, outcome: Outcome) -> Ending:
         if not hasattr(self, "granted"):  # interrupted inside the reservation: nothing was sent
-            return Ending(state="voided", cost_nanousd=0, ok=False)
+            return _UNSENT
         state, cost = charge(self, outcome)
         used = outcome.usage
         return Ending(

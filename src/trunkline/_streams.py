@@ -174,11 +174,15 @@ class StreamCore:
     async def finish(self) -> None:
         """Close early, or do nothing after the end: release the connection, settle as received."""
         self.ready.clear()
-        if self.is_closed:
+        if self.is_closed and not self.hold.is_open:
             return
-        self.is_closed = True
-        self.reading.source.abort()
-        await self._settle()
+        try:
+            self.is_closed = True
+            self.reading.source.abort()
+            await self._settle()
+        except BaseException as error:
+            self._fail(error)
+            raise
 
     def abandon(self) -> None:
         """Finaliser's way out: take no lock, run no SQL, cut the connection."""
@@ -231,7 +235,10 @@ class StreamCore:
         self.reading.source.abort()
         outcome = self.reading.outcome(error)
         self.hold.note(outcome)
-        self.hold.end_now(outcome)
+        if isinstance(error, GeneratorExit):  # a task dropped half-way: this is its finaliser
+            self.hold.end_later(outcome)
+        else:
+            self.hold.end_now(outcome)
         self.routing = self.hold.routing(outcome, self.adjusted)
         if isinstance(error, TrunklineError):
             self.hold.tell(error)

@@ -161,15 +161,18 @@ class Database:
 
     def _transact(self, mine: _Process, begin: str, fn: Callable[[Connection], T]) -> T:
         connection = self._connected(mine)
-        connection.execute(begin)
+        begun = False
         try:
+            connection.execute(begin)
+            begun = True
             due = len(mine.deferred) if begin == "BEGIN IMMEDIATE" else 0
             if due:
                 self._drain(connection, mine, due)
             result = fn(connection)
             connection.execute("COMMIT")
         except BaseException:
-            connection.cache.clear()
+            if begun:
+                connection.cache.clear()
             if connection.in_transaction:
                 connection.rollback()
             raise

@@ -1,0 +1,178 @@
+"""S11: KeyboardInterrupt at every kind of moment of a synchronous call."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.crash.scene import (
+    MODEL,
+    asking,
+    audit,
+    completion,
+    events,
+    local,
+    router_on,
+    simulated,
+)
+from tests.support.server import ScriptedServer, answer, chunked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from trunkline import Router
+
+    from .conftest import Sized
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt at the n-th call or return, where CPython itself would.
+
+    The interpreter looks for signals when a function begins and when a call has returned; a
+    profile function that raises lands on exactly these moments.
+    """
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.seen = 0
+
+    def __enter__(self) -> Interrupter:
+        sys.setprofile(self._step)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _step(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event not in ("call", "c_return") or frame.f_code is Interrupter.__exit__.__code__:
+            return
+        self.seen += 1
+        if self.seen == self.at:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+
+def moments(call: Callable[[], object]) -> int:
+    """Count the moments of one call."""
+    with Interrupter(0) as counter:
+        call()
+    return counter.seen
+
+
+def plain(router: Router, model: str) -> None:
+    router.chat.completions.create(**{**asking(3), "model": model})
+
+
+def streamed(router: Router, model: str) -> None:
+    with router.chat.completions.create(**{**asking(3), "model": model}, stream=True) as stream:
+        for _ in stream:
+            pass
+
+
+def closed_early(router: Router, model: str) -> None:
+    with router.chat.completions.create(**{**asking(3), "model": model}, stream=True) as stream:
+        next(stream)
+
+
+@contextlib.contextmanager
+def quiet_finalisers() -> Iterator[None]:
+    """An interrupt that lands in a finaliser is reported and dropped by Python: not ours to see."""
+    known, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = known
+
+
+def interrupted_everywhere(router: Router, once: Callable[[], object], tries: int) -> int:
+    """Interrupt ``once`` at ``tries`` moments spread over it; return how many got through."""
+    once()
+    once()
+    total = moments(once)
+    caught = 0
+    step = max(1, total // tries)
+    for at in itertools.islice(range(1, total + 1, step), tries):
+        with quiet_finalisers():
+            try:
+                with Interrupter(at):
+                    once()
+            except KeyboardInterrupt:
+                caught += 1
+            gc.collect(0)
+        once()
+        assert len(router.budgets.holds()) == 0, f"held after an interrupt at {at} of {total}"
+    return caught
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:coroutine:RuntimeWarning")
+@pytest.mark.parametrize("call", [plain, streamed, closed_early])
+def test_S11_an_interrupted_call_holds_nothing(
+    store_path: str, call: Callable[[Router, str], None], sized: Sized
+) -> None:
+    tries = sized(1000)
+    provider = simulated(0)
+    with router_on(store_path, provider) as router:
+        router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
+
+        caught = interrupted_everywhere(router, lambda: call(router, MODEL), tries)
+
+        books = audit(router)
+    assert caught >= tries * 0.9
+    assert (books.held, books.open_holds, books.findings) == (0, 0, [])
+    assert books.spent >= provider.billed.nanousd
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:coroutine:RuntimeWarning")
+@pytest.mark.parametrize("call", [plain, streamed, closed_early])
+def test_S11_an_interrupted_exchange_leaves_no_connection(
+    store_path: str, call: Callable[[Router, str], None], sized: Sized
+) -> None:
+    tries = sized(500)
+    body = completion()
+    whole = chunked(*events("all ", "of it"), headers=[b"Content-Type: text/event-stream"])
+    script = whole if call is not plain else answer(body, b"Content-Type: application/json")
+    with ScriptedServer([[script]]) as server, router_on(store_path, local(server)) as router:
+        router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
+
+        caught = interrupted_everywhere(router, lambda: call(router, "local/m"), tries)
+
+        gc.collect()
+        books = audit(router)
+        router.close()
+        assert server.wait_closed()
+    assert caught >= tries * 0.9
+    assert (books.held, books.open_holds, books.findings) == (0, 0, [])
+
+
+def test_S11_real_signals_leave_nothing_held(store_path: str, sized: Sized) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    caught = 0
+    try:
+        with quiet_finalisers(), router_on(store_path, simulated(0)) as router:
+            router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
+            plain(router, MODEL)
+            for number in range(sized(1000)):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.00002 + (number * 37 % 100) * 0.00001)
+                    plain(router, MODEL)
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except KeyboardInterrupt:
+                    caught += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            plain(router, MODEL)
+
+            books = audit(router)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert caught > sized(1000) // 4
+    assert (books.held, books.open_holds, books.findings) == (0, 0, [])
