@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.contract import expectation
+from tests.contract.recordings import (
+    COUNTS,
+    ERRORS,
+    REQUESTS,
+    STREAMS,
+    WHOLE,
+    provider_for,
+    recordings_of,
+)
 from tests.support.exchanges import asked, response, run_decoder
 
-from trunkline.providers import OllamaProvider, OpenAIProvider
-
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(os.environ.get("TRUNKLINE_SHARED") or ROOT.parent / "shared") / "recordings"
 SIZES = (0, 1, 2, 3, 4, 5, 6, 7)
-COUNTS = {"openai": 60, "ollama-native": 16, "ollama-v1": 44}
-
-
-def _recordings(kind: str) -> list[Any]:
-    provider, _, api = kind.partition("-")
-    paths = sorted((FOLDER / provider).glob("*.json"))
-    native = {"native": "ollama-chat", "v1": "openai-chat", "": "openai-chat"}[api]
-    found = [r for r in map(expectation.load, paths) if r.api == native]
-    return [pytest.param(r, id=r.id) for r in found]
-
-
-def provider_for(recording: expectation.Recording) -> OpenAIProvider | OllamaProvider:
-    """Build the provider that would have asked for this recording."""
-    if recording.api == "ollama-chat":
-        return OllamaProvider()
-    if recording.provider == "ollama":
-        return OpenAIProvider(name="ollama-v1", base_url="http://127.0.0.1:11434/v1")
-    return OpenAIProvider(api_key="sk-0123456789abcdef")
-
-
-ALL = [r for kind in COUNTS for r in _recordings(kind)]
-ANSWERS = [p for p in ALL if not p.values[0].is_error]
-WHOLE = [p for p in ANSWERS if not p.values[0].is_stream]
-STREAMS = [p for p in ANSWERS if p.values[0].is_stream]
-ERRORS = [p for p in ALL if p.values[0].is_error]
-REQUESTS = [p for p in ALL if p.values[0].api == "openai-chat"]
 
 
 @pytest.mark.parametrize("kind", sorted(COUNTS))
 def test_every_recording_is_here(shared_data: Path, kind: str) -> None:
-    assert len(_recordings(kind)) == COUNTS[kind]
+    assert len(recordings_of(kind)) == COUNTS[kind]
 
 
 @pytest.mark.parametrize("recording", WHOLE)

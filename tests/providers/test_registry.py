@@ -88,7 +88,7 @@ def test_unknown_kinds_name_what_is_near(kind: str, hint: str) -> None:
 
 def test_third_parties_come_from_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("mine", "trunkline.providers.echo:EchoProvider", registry.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda **_: EntryPoints([entry]))
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: EntryPoints([entry]))
 
     assert isinstance(registry.make("mine"), EchoProvider)
 
