@@ -22,11 +22,15 @@ from tests.crash.scene import (
 )
 from tests.support.server import ScriptedServer, answer, chunked
 
+from trunkline import _retries
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
     from trunkline import Router
+    from trunkline.providers import SimulatedProvider
+    from trunkline.providers.base import HttpRequest
 
     from .conftest import Sized
 
@@ -56,6 +60,23 @@ class Interrupter:
         if self.seen == self.at:
             sys.setprofile(None)
             raise KeyboardInterrupt
+
+
+class BreaksFirst:
+    """Breaks off the first exchange after the request was sent: billed or not, nobody knows."""
+
+    def __init__(self, inner: SimulatedProvider) -> None:
+        self.inner = inner
+        self.breaks = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def transport(self, request: HttpRequest) -> Iterator[Any]:
+        if self.breaks:
+            self.breaks = False
+            raise ConnectionResetError
+        yield from self.inner.transport(request)
 
 
 def moments(call: Callable[[], object]) -> int:
@@ -148,6 +169,29 @@ def test_S11_an_interrupted_exchange_leaves_no_connection(
         assert server.wait_closed()
     assert caught >= tries * 0.9
     assert (books.held, books.open_holds, books.findings) == (0, 0, [])
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:coroutine:RuntimeWarning")
+def test_S11_an_interrupt_between_two_attempts_leaves_neither_held(
+    store_path: str, sized: Sized, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_retries, "FIRST_WAIT_S", 0.0)
+    provider = BreaksFirst(simulated(0))
+    with router_on(store_path, provider) as router:
+        router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
+
+        def once() -> None:
+            provider.breaks = True
+            answer = router.chat.completions.create(**asking(3))
+            assert [a.state for a in answer.routing.attempts] == ["estimated", "settled"]
+
+        caught = interrupted_everywhere(router, once, sized(1000))
+
+        books = audit(router)
+    assert caught >= sized(1000) * 0.9
+    assert (books.held, books.open_holds, books.findings) == (0, 0, [])
+    assert set(books.states) == {"settled", "estimated", "voided"}
+    assert books.spent >= provider.inner.billed.nanousd
 
 
 def test_S11_real_signals_leave_nothing_held(store_path: str, sized: Sized) -> None:
