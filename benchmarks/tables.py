@@ -52,16 +52,17 @@ class Table:
         return np.random.default_rng(seed).permutation(len(self.prompts))[:n]
 
 
-def folder() -> Path:
+def folder(shared: Path | None = None) -> Path:
     """Return where the tables lie."""
-    return Path(os.environ.get("TRUNKLINE_SHARED", "../shared")) / "routing-data"
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    return (shared or Path(os.environ.get("TRUNKLINE_SHARED") or beside)) / "routing-data"
 
 
-def load(name: str) -> Table:
+def load(name: str, shared: Path | None = None) -> Table:
     """Read ``<name>.csv.gz`` and its prices."""
     csv.field_size_limit(_FIELD_LIMIT)
-    prices = json.loads((folder() / f"{name}.models.json").read_text(encoding="utf-8"))["models"]
-    with gzip.open(folder() / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
+    prices = json.loads((folder(shared) / f"{name}.models.json").read_text(encoding="utf-8"))["models"]
+    with gzip.open(folder(shared) / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     ids = [key.removeprefix("quality:") for key in rows[0] if key.startswith("quality:")]
     return Table(
@@ -89,6 +90,31 @@ def usage(prompt: str, model: Model, cost_usd: float) -> tuple[int, int]:
     tokens_in = max(1, len(prompt) // 4)
     tokens_out = round((cost_usd * 1e12 - tokens_in * rates.input) / rates.output)
     return tokens_in, max(1, tokens_out)
+
+
+def fixed_choices(
+    table: Table, weight: float, *, prompts: int, seeds: int
+) -> tuple[float, float, float, float]:
+    """Return mean rewards of best fixed model in hindsight, cheapest, random and oracle."""
+    rewards = table.rewards(weight)
+    orders = [table.order(seed, prompts) for seed in range(seeds)]
+    cheapest = int(table.cost_usd.mean(axis=0).argmin())
+    return (
+        float(np.mean([rewards[rows].mean(axis=0).max() for rows in orders])),
+        float(np.mean([rewards[rows, cheapest].mean() for rows in orders])),
+        float(np.mean([rewards[rows].mean() for rows in orders])),
+        float(np.mean([rewards[rows].max(axis=1).mean() for rows in orders])),
+    )
+
+
+def areas(table: Table, costs: list[float], values: list[float]) -> tuple[float, float]:
+    """Return the AIQ of learned points, closed by the cheapest model, and of the fixed models."""
+    fixed_costs = table.cost_usd.mean(axis=0).tolist()
+    fixed_values = table.quality.mean(axis=0).tolist()
+    cheap = fixed_values[int(np.argmin(fixed_costs))]
+    ends = [min(fixed_costs), max(fixed_costs)]
+    points = ([ends[0], *costs, ends[1]], [cheap, *values, max(values)])
+    return mean_curve_area(*points), mean_curve_area(fixed_costs, fixed_values)
 
 
 def mean_curve_area(costs: list[float], values: list[float]) -> float:

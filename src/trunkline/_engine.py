@@ -5,7 +5,6 @@ Holds things together and answers look-ups; decides nothing about a request.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import secrets
@@ -13,11 +12,14 @@ import threading
 import time
 import weakref
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from trunkline._io.limits import timeout_of
+from trunkline._log import LOG
 from trunkline._settings import default_store
 from trunkline.catalog.models import Deployment, Model
+from trunkline.catalog.pricing import is_stale
 from trunkline.catalog.resolve import ProviderInfo, Resolution, place, resolve
 from trunkline.catalog.table import Catalog
 from trunkline.errors import ConfigurationError
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from trunkline.storage.database import Database
     from trunkline.types.chat import ChatCompletion
 
-_LOG = logging.getLogger("trunkline")
 HOOKS = ("decision", "response", "fallback", "refusal", "budget", "error")
 AUTO = "auto"
 
@@ -91,6 +92,7 @@ class Engine:
         self._baseline = baseline
         self._baseline_id: str | None = None
         self._unpriced = unpriced
+        self._day = int(time.time() // 86400)
         self._found: dict[Any, tuple[tuple[Deployment, ...], bool, str]] = {}
         _ENGINES.add(self)
 
@@ -131,7 +133,9 @@ class Engine:
     @property
     def catalog(self) -> Catalog:
         """The bundled catalogue."""
-        return Catalog.bundled()
+        found = Catalog.bundled()
+        _warn_if_stale(found.date, self._day)
+        return found
 
     @property
     def baseline(self) -> str | None:
@@ -148,7 +152,9 @@ class Engine:
         found: list[Deployment] = []
         for name, provider in self.providers.items():
             section = provider_section(provider)
-            own = provider.models or (self.catalog.models(section) if section else ())
+            own = provider.models or (
+                self.catalog.models(section, on=self._today()) if section else ()
+            )
             chosen = [m for m in own if m.auto] or (list(own) if provider.models else [])
             found += [Deployment(name, m) for m in (chosen[:2] if section else chosen)]
         return tuple(found)
@@ -162,6 +168,10 @@ class Engine:
             ConfigurationError: No provider at all, or a name that means nothing.
         """
         self._meet_ollama(name)
+        day = int(self.clock() // 86400)
+        if day != self._day:  # prices that were announced come into force
+            self._day = day
+            self._found.clear()
         if not self.providers:
             raise ConfigurationError(
                 "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, "
@@ -208,13 +218,24 @@ class Engine:
         """Return what is known of one provider's models: its own and the catalogue's."""
         provider = self.providers[name]
         section = provider_section(provider)
-        models = {m.id: m for m in (self.catalog.models(section) if section else ())}
+        models = {
+            m.id: m for m in (self.catalog.models(section, on=self._today()) if section else ())
+        }
         models.update((m.id, m) for m in provider.models)
         return [Deployment(name, m) for m in models.values()]
 
     def resolve(self, name: str) -> Resolution:
         """Resolve one model name."""
-        return resolve(name, providers=self._infos(), added=self.added, catalog=self.catalog)
+        return resolve(
+            name,
+            providers=self._infos(),
+            added=self.added,
+            catalog=self.catalog,
+            on=self._today(),
+        )
+
+    def _today(self) -> str:
+        return time.strftime("%Y-%m-%d", time.gmtime(self.clock()))
 
     def _infos(self) -> dict[str, ProviderInfo]:
         return {
@@ -232,7 +253,7 @@ class Engine:
         self._meet_ollama(item if isinstance(item, str) else item.id)
         if isinstance(item, str):
             return item
-        deployment = place(item, providers=self._infos(), catalog=self.catalog)
+        deployment = place(item, providers=self._infos(), catalog=self.catalog, on=self._today())
         self.added = [d for d in self.added if d.id != deployment.id] + [deployment]
         return deployment.id
 
@@ -244,7 +265,7 @@ class Engine:
         section = provider_section(self.providers[deployment.provider])
         if section is None or prices.version == "user":
             return prices
-        found = self.catalog.get(section, served)
+        found = self.catalog.get(section, served, on=self._today())
         return found.prices if found is not None and found.prices is not None else prices
 
     def new_id(self, now: float) -> str:
@@ -296,7 +317,7 @@ class Engine:
 
     def log_failure(self, what: str, error: Exception) -> None:
         """Log what was degraded; the call goes on."""
-        _LOG.warning("%s failed and was degraded: %s: %s", what, type(error).__name__, error)
+        LOG.warning("%s failed and was degraded: %s: %s", what, type(error).__name__, error)
 
     def book(self, blocks: Sequence[tuple[str, int]], cost_nanousd: int) -> None:
         """Add a cost to the process totals of the blocks in scope.
@@ -327,6 +348,13 @@ class Engine:
 def provider_section(provider: Provider) -> str | None:
     """Return the section of the catalogue that describes a provider's models."""
     return getattr(provider, "section", None)
+
+
+@cache
+def _warn_if_stale(dated: str, day: int) -> None:
+    """Say once that prices are old; a ledger is only as right as they are."""
+    if is_stale(dated, day * 86400):
+        LOG.warning("the price table is of %s; upgrade trunkline for current prices", dated)
 
 
 _ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()

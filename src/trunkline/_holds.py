@@ -259,7 +259,7 @@ class Hold:
             explored=choice.explored(drawn.index),
             estimated=ending.state == "estimated",
             attempts=tuple(self.attempts),
-            hold_usd=usd(self.granted.amount_nanousd),
+            hold=usd(self.granted.amount_nanousd),
             adjusted=adjusted,
             team=self.call.settings.team,
             user=self.call.settings.user,

@@ -176,7 +176,7 @@ def patiently(step: Any, within_s: float = 5.0) -> Any:
 def reservation(path: str) -> int:
     """What one call of ``asking`` holds, in nano-dollars."""
     with Router(providers=[simulated(0)], store=path + "-probe") as router:
-        return nanousd(router.chat.completions.create(**asking(0)).routing.hold_usd)
+        return nanousd(router.chat.completions.create(**asking(0)).routing.hold)
 
 
 def router_on(path: str, provider: Any, **fields: Any) -> Router:

@@ -52,7 +52,7 @@ def routing_html(routing: Routing) -> str:
         ("finish reason", actual.finish_reason),
         ("propensity", routing.propensity),
         ("explored", routing.explored),
-        ("held", _dollars(routing.hold_usd)),
+        ("held", _dollars(routing.hold)),
         ("adjusted", routing.adjusted or None),
         ("team", routing.team),
         ("user", routing.user),

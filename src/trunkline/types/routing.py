@@ -135,7 +135,6 @@ class Candidate:
     propensity_before: float = 0.0
     propensity: float = 0.0
     predicted: Prediction = field(default_factory=Prediction)
-    hold_usd: Decimal | None = None
 
     @property
     def id(self) -> str:
@@ -188,7 +187,7 @@ class Routing:
         propensity: Probability with which this model was chosen, after masking, in (0, 1].
         estimated: Whether the cost is a rule's figure because the provider's usage is missing or
             not believable.
-        hold_usd: Worst case set aside before the call.
+        hold: Worst case set aside before the call, in USD.
         adjusted: What was changed in the request for this provider or budget, in words.
     """
 
@@ -202,7 +201,7 @@ class Routing:
     explored: bool = False
     estimated: bool = False
     attempts: tuple[Attempt, ...] = ()
-    hold_usd: Decimal = Decimal(0)
+    hold: Decimal = Decimal(0)
     adjusted: tuple[str, ...] = ()
     team: str | None = None
     user: str | None = None
