@@ -19,7 +19,7 @@ import anyio
 import pytest
 import trio
 from tests.support.hands import Hands
-from tests.support.server import Close, Pause, ScriptedServer, answer, chunked
+from tests.support.server import Close, Pause, ScriptedServer, Step, answer, chunked
 
 from trunkline._io.async_ import AsyncIO
 from trunkline._io.blocking import BlockingIO, run_to_completion
@@ -28,7 +28,7 @@ from trunkline._io.pool import HttpPool
 from trunkline._io.protocol import Timeout
 from trunkline.providers.base import HttpRequest
 
-STREAM = [chunked(b"one", end=False), Pause(5)]
+STREAM: list[Step] = [chunked(b"one", end=False), Pause(5)]
 
 
 def post(server: ScriptedServer) -> HttpRequest:

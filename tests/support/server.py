@@ -152,7 +152,8 @@ class ScriptedServer:
             if not piece:
                 return None
             data += piece
-        head, _, body = data.partition(b"\r\n\r\n")
+        head, _, start = data.partition(b"\r\n\r\n")
+        body = bytearray(start)
         line, *rest = head.decode("latin-1").split("\r\n")
         headers = {
             name.strip().lower(): value.strip()
@@ -163,7 +164,7 @@ class ScriptedServer:
             if not piece:
                 return None
             body += piece
-        return Request(line, headers, body, number)
+        return Request(line, headers, bytes(body), number)
 
     def _receive(self, client: socket.socket) -> bytes:
         while not self._closing.is_set():

@@ -179,7 +179,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         assert plain is not None  # noqa: S101  # connect_tcp returned
         try:
             async with asyncio.timeout(limits.left(limits.connect_s)):
-                self.transport = await self._loop.start_tls(
+                secured = await self._loop.start_tls(
                     plain, self, ssl_context, server_hostname=server_hostname
                 )
         except TimeoutError:
@@ -191,8 +191,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         except BaseException:
             plain.abort()
             raise
-        if self.transport is None:
-            raise httpcore.ConnectError(tls_failure(OSError()))
+        self.transport = cast("asyncio.Transport", secured)
         return self
 
     def get_extra_info(self, info: str) -> Any:

@@ -103,7 +103,11 @@ class BlockingStream(httpcore.NetworkStream):
         limits = self._line.limits
         try:
             self._sock.settimeout(limits.left(limits.connect_s))
-            self._sock = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
+            # In two steps, because an interrupt inside the first loses the socket.
+            self._sock = wrapped = ssl_context.wrap_socket(
+                self._sock, server_hostname=server_hostname, do_handshake_on_connect=False
+            )
+            wrapped.do_handshake()
         except TimeoutError:
             self.close()
             raise httpcore.ConnectTimeout from None

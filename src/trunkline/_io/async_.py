@@ -68,7 +68,7 @@ class AsyncIO:
         return free
 
     def _dial(self, target: Target, limits: Limits) -> Wire:
-        client = client_for(self.pool, target, is_async=True)
+        client = client_for(self.pool, self._free(), target, is_async=True)
         if client is not None:
             return AsyncClientWire(client)
         import httpcore
@@ -120,7 +120,7 @@ class AsyncIO:
             if loop is None:
                 return await anyio.to_thread.run_sync(fn)
             return await _hop_asyncio(loop, fn)
-        raise AssertionError  # a shielded scope swallows nothing
+        raise AssertionError  # pragma: no cover  # a shielded scope swallows nothing
 
     def now(self) -> float:
         """UTC epoch seconds."""
@@ -132,7 +132,7 @@ class AsyncIO:
 
     async def close(self) -> None:
         """Close what is idle on this loop."""
-        self._free().clear()
+        await _clear(self._free())
 
 
 def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
@@ -174,8 +174,14 @@ async def _until_the_loop_ends(free: FreeList[Any]) -> AsyncGenerator[None, None
     try:
         yield
     finally:
-        free.clear()
+        await _clear(free)
         free.guard = None  # it refers to the loop, which would never go
+
+
+async def _clear(free: FreeList[Any]) -> None:
+    free.clear()
+    while free.clients:
+        await free.clients.popitem()[1].aclose()
 
 
 def _start(generator: AsyncGenerator[None, None]) -> None:

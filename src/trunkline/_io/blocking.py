@@ -68,7 +68,7 @@ class BlockingIO:
         return await open_exchange(request, limits, self.pool, self.pool.blocking(), self._dial)
 
     def _dial(self, target: Target, limits: Limits) -> Wire:
-        client = client_for(self.pool, target, is_async=False)
+        client = client_for(self.pool, self.pool.blocking(), target, is_async=False)
         if client is not None:
             return ClientWire(client)
         import httpcore

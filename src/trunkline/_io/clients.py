@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator
 
     from .limits import Limits
-    from .pool import HttpPool
+    from .pool import FreeList, HttpPool
     from .requests import Headers, Message, Target
 
 _PIECE = 64 * 1024
@@ -33,7 +33,7 @@ class ClientAnswer(NamedTuple):
     headers: Headers
 
 
-def client_for(pool: HttpPool, target: Target, *, is_async: bool) -> Any:
+def client_for(pool: HttpPool, free: FreeList[Any], target: Target, *, is_async: bool) -> Any:
     """Return the client an exchange must go through, ``None`` for a connection of our own.
 
     Raises:
@@ -42,7 +42,11 @@ def client_for(pool: HttpPool, target: Target, *, is_async: bool) -> Any:
     client = pool.http_client
     if client is None:
         proxy = _proxy_for(pool, target)
-        return None if proxy is None else _proxy_client(pool, proxy, is_async=is_async)
+        if proxy is None:
+            return None
+        if proxy not in free.clients:
+            free.clients[proxy] = _make_proxy_client(pool, proxy, is_async=is_async)
+        return free.clients[proxy]
     if inspect.iscoroutinefunction(getattr(client, "send", None)) is not is_async:
         wanted = "httpx.AsyncClient" if is_async else "httpx.Client"
         raise ConfigurationError(
@@ -74,14 +78,6 @@ def _proxy_for(pool: HttpPool, target: Target) -> str | None:
     if proxy_bypass(f"{target.name}:{target.port}"):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _proxy_client(pool: HttpPool, proxy: str, *, is_async: bool) -> Any:
-    clients = pool.clients()
-    client = clients.get((proxy, is_async))
-    if client is None:
-        client = clients[proxy, is_async] = _make_proxy_client(pool, proxy, is_async=is_async)
-    return client
 
 
 def _make_proxy_client(pool: HttpPool, proxy: str, *, is_async: bool) -> Any:

@@ -7,6 +7,7 @@ but for a request of which no byte could leave because the reused connection was
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from typing import TYPE_CHECKING, TypeVar
 
@@ -153,24 +154,25 @@ class NetworkSource:
         # A client that stops at "[DONE]" leaves the end of the body unread, mostly in the same
         # packet: what is already here is looked at, so that the connection can be kept.
         self._limits.ready_only = True
-        if not _finished_at_once(self._drain()):
-            self._cut()
+        _run_at_once(self._drain())
+        self._cut()
 
     async def _drain(self) -> None:
-        while await self._receive():
-            pass
+        for _ in range(4):  # no more: a server may send faster than we read
+            if not await self._receive():
+                return
 
     def _cut(self) -> None:
         wire, self._wire = self._wire, None
-        self._was_cut = True
         if wire is not None:
+            self._was_cut = True
             wire.discard()
 
     def abort(self) -> None:
         """Cut the connection from anywhere."""
         wire, self._wire = self._wire, None
-        self._was_cut = True
         if wire is not None:
+            self._was_cut = True
             wire.abort()
 
     def __del__(self) -> None:
@@ -179,19 +181,14 @@ class NetworkSource:
             wire.drop()
 
 
-def _finished_at_once(coro: Coroutine[Any, Any, None]) -> bool:
-    """Run a coroutine without a loop, past bare checkpoints; tell whether it came to its end.
+def _run_at_once(coro: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine without a loop, past bare checkpoints, up to where it has to wait.
 
     No ``await`` here: inside a cancelled task or scope it would raise, and leave the connection.
     """
-    try:
+    # Whatever goes wrong, the connection is cut by the caller, and nobody reads on.
+    with contextlib.suppress(Exception):
         for _ in range(8):
-            if coro.send(None) is not None:  # it waits for something
-                return False
-    except StopIteration:
-        return True
-    except Exception:  # noqa: BLE001  # whatever it is, the connection is cut and nobody reads on
-        return False
-    finally:
-        coro.close()
-    return False
+            if coro.send(None) is not None:
+                break
+    coro.close()

@@ -43,11 +43,13 @@ class FreeList(Generic[P]):
 
     Attributes:
         guard: What clears the list at the end of its event loop, kept alive here.
+        clients: Clients made for proxies, by the proxy's address; like the list of one loop.
     """
 
     def __init__(self, keep_s: float) -> None:
         self._keep_s = keep_s
         self.guard: Any = None
+        self.clients: dict[str, Any] = {}
         self._idle: dict[Hashable, list[tuple[float, P]]] = {}
 
     def take(self, origin: Hashable) -> P | None:
@@ -113,12 +115,11 @@ class HttpPool:
         self._pid = os.getpid()
         self._blocking: FreeList[Any] = FreeList(self._keep_s)
         self._by_loop: WeakKeyDictionary[Any, FreeList[Any]] = WeakKeyDictionary()
-        self._clients: dict[Any, Any] = {}
 
     def _check_fork(self) -> None:
         if self._pid != os.getpid():
             # The parent still talks on these sockets: never use, shut down or drop them.
-            self._inherited.append((self._blocking, self._by_loop, self._clients))
+            self._inherited.append((self._blocking, self._by_loop))
             self._start()
 
     def blocking(self) -> FreeList[Any]:
@@ -141,11 +142,6 @@ class HttpPool:
             if getattr(loop, "is_closed", bool)():
                 self._by_loop.pop(loop, None)
 
-    def clients(self) -> dict[Any, Any]:
-        """Return the clients made for proxies."""
-        self._check_fork()
-        return self._clients
-
     def tls(self) -> ssl.SSLContext:
         """Return the TLS context, made at the first use (28 ms); certificates are verified."""
         global _tls  # one per process
@@ -157,7 +153,10 @@ class HttpPool:
 
     def close(self) -> None:
         """Close the idle connections of synchronous code; those of loops go with their loop."""
-        self.blocking().clear()
+        free = self.blocking()
+        free.clear()
+        while free.clients:
+            free.clients.popitem()[1].close()
 
 
 _tls: ssl.SSLContext | None = None
