@@ -98,14 +98,14 @@ def take_apart(given: Mapping[str, Any]) -> Arguments:
     headers = mapping(params.pop("extra_headers", None), "extra_headers")
     query = mapping(params.pop("extra_query", None), "extra_query")
     route = params.pop("route", None)
+    if not (route is None or isinstance(route, RouteOptions)):
+        raise ConfigurationError(f"route must be a RouteOptions, not {type(route).__name__}")
     has_timeout = "timeout" in params
     timeout = params.pop("timeout", None)
     body = dict(mapping(params.pop("extra_body", None), "extra_body"))
     if (nested := body.pop("trunkline", None)) is not None:
         route = _route_options(mapping(nested, "extra_body['trunkline']"), route)
     params.update(body)
-    if not (route is None or isinstance(route, RouteOptions)):
-        raise ConfigurationError(f"route must be a RouteOptions, not {type(route).__name__}")
     model = params.pop("model", None)
     if not isinstance(model, str) or not model:
         raise ConfigurationError('model must be a name such as "gpt-5-mini" or "auto"')
@@ -206,8 +206,6 @@ def asked_cap(params: Mapping[str, Any]) -> int | None:
 
 def _deadline(settings: Settings, timeout: Timeout, *, stream: bool) -> float | None:
     if settings.deadline_s is not None:
-        if not settings.deadline_s > 0:
-            raise ConfigurationError(f"deadline_s={settings.deadline_s} must be above 0")
         return settings.deadline_s
     return None if stream else timeout.read_s
 
@@ -242,7 +240,10 @@ def _dicts(value: Any, name: str) -> list[dict[str, Any]]:
 def _as_dict(item: Any, name: str) -> dict[str, Any]:
     # Replaying `response.choices[0].message` is idiomatic with the SDK: take its objects too.
     if hasattr(item, "model_dump"):
-        return dict(item.model_dump(exclude_unset=True))
+        said = dict(item.model_dump(exclude_unset=True, exclude_none=True))
+        # OpenAI has no such field and refuses it; who wants it replayed passes a dict.
+        said.pop("reasoning_content", None)
+        return {"role": item.role, **said} if hasattr(item, "role") else said
     if isinstance(item, Mapping):
         return dict(item)
     raise ConfigurationError(f"{name} must be a dict, not {type(item).__name__}")
@@ -260,12 +261,19 @@ def _route_options(given: Mapping[str, Any], route: Any) -> RouteOptions:
         raise ConfigurationError("extra_body['trunkline']: " + _unknown(name, _ROUTE_FIELDS))
     options: dict[str, Any] = dict(given)
     if isinstance(options.get("objective"), Mapping):
-        options["objective"] = Objective(**options["objective"])
+        options["objective"] = _objective(options["objective"])
     return replace(route or RouteOptions(), **options)
 
 
+def _objective(given: Mapping[str, Any]) -> Objective:
+    known = [f.name for f in fields(Objective)]
+    for name in given.keys() - set(known):
+        raise ConfigurationError("extra_body['trunkline']['objective']: " + _unknown(name, known))
+    return Objective(**given)
+
+
 def _unknown(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
+    near = get_close_matches(str(name), list(known), n=1)
     hint = f"did you mean {near[0]!r}?" if near else "a provider's own fields go in extra_body"
     return f"unknown argument {name!r}; {hint}"
 

@@ -6,6 +6,7 @@ What the resources of both routers call. Reads and writes the store; never reach
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from trunkline.types.records import BudgetStatus, HoldRecord, ModelInfo, UsageRe
 from trunkline.types.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from decimal import Decimal
 
     from trunkline._engine import Engine
@@ -79,6 +79,8 @@ async def remove_budget(io: IO, engine: Engine, scope: str, per: str | None) -> 
         NotFoundError: There is none.
     """
     known = _scope(scope)
+    if per not in (None, *_PERIODS):
+        raise ConfigurationError(f"per={per!r} is unknown; use one of {', '.join(_PERIODS)}")
     period: Any = per
     now = io.now()
     gone = await _store.write(
@@ -145,8 +147,9 @@ async def usage_summary(
     io: IO, engine: Engine, by: Sequence[str], since: Since, until: Since
 ) -> Table[dict[str, Any]]:
     """Sum the books by the given dimensions."""
-    if isinstance(by, str):
-        raise ConfigurationError(f'by must be a list of dimensions, e.g. by=["{by}"]')
+    dimensions: object = by
+    if isinstance(dimensions, str) or not isinstance(dimensions, Sequence):
+        raise ConfigurationError(f'by must be a list of dimensions, e.g. by=["model"], not {by!r}')
     start, end = instant(since, io.now()), instant(until, io.now())
     rows = await _store.read(io, engine.database, lambda c: usage.summary(c, by, start, end))
     return Table([_in_usd(row) for row in rows])
@@ -155,7 +158,9 @@ async def usage_summary(
 async def usage_records(
     io: IO, engine: Engine, since: Since, until: Since, limit: int, filters: dict[str, str | None]
 ) -> Table[UsageRecord]:
-    """Return single attempts, newest last."""
+    """Return single attempts, newest first."""
+    if type(limit) is not int or limit < 1:
+        raise ConfigurationError(f"limit={limit!r} must be a whole number, 1 or more")
     start, end = instant(since, io.now()), instant(until, io.now())
     given = {name: value for name, value in filters.items() if value is not None}
     rows = await _store.read(

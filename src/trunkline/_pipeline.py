@@ -16,7 +16,8 @@ from trunkline._settings import with_route
 from trunkline._streams import Reading, StreamCore
 from trunkline.errors import (
     APIError,
-    BudgetExceededError,
+    ConfigurationError,
+    Refused,
     TrunklineError,
 )
 from trunkline.providers.base import Asked, HasTransport, HttpResponse
@@ -40,18 +41,33 @@ async def create(
     engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]
 ) -> ChatCompletion | StreamCore:
     """Serve one chat request: the whole answer, or a stream whose first chunk is here."""
-    call = admit(engine, io, settings, given)
-    choice = await engine.learner.choose(io, call, engine.baseline)
-    hold = Hold(engine, call, choice)
     try:
+        call = admit(engine, io, settings, given)
+        return await _serve(engine, io, call)
+    except TrunklineError as error:
+        if not isinstance(error, ConfigurationError):  # the caller's own mistake is no event
+            engine.emit("refusal" if isinstance(error, Refused) else "error", error)
+        raise
+
+
+async def _serve(engine: Engine, io: IO, call: Call) -> ChatCompletion | StreamCore:
+    """Serve an admitted call; whatever happens, what it holds is ended once."""
+    hold: Hold | None = None
+    try:
+        choice = await engine.learner.choose(io, call, engine.baseline)
+        hold = Hold(engine, call, choice)
         await hold.take(io)
         engine.emit("decision", call.id)
+        if hold.draw.lowered or any(hold.draw.mask):
+            engine.emit("budget", call.id)
         return await Exchanges(engine, io, call, hold).answer()
     except BaseException as error:
-        hold.fail(error)
+        if hold is not None:
+            hold.fail(error)
         if isinstance(error, TrunklineError):
-            hold.tell(error)
-            engine.emit("refusal" if isinstance(error, BudgetExceededError) else "error", error)
+            error.routing_id = call.id
+            if hold is not None:
+                hold.tell(error)
         raise
 
 
@@ -126,8 +142,8 @@ class Exchanges:
         order = [hold.deployment]
         ranked = [call.candidates[i] for i in hold.choice.ranking if hold.granted.mask[i] is None]
         order += [d for d in ranked if d != hold.deployment][:FALLBACKS_WITHIN_CANDIDATES]
-        order += [d for d in call.fallbacks if d not in order]
-        return order
+        order += call.fallbacks
+        return list(dict.fromkeys(order))
 
     async def _with_retries(self) -> Answer:
         return await _retries.with_retries(
@@ -187,11 +203,10 @@ class Exchanges:
     def _whole_outcome(
         self, completion: ChatCompletion, source: ByteSource, started: float
     ) -> Outcome:
-        text = "".join(c.message.content or "" for c in completion.choices)
         return Outcome(
             usage=completion.usage,
             served=completion.model,
-            received_bytes=len(text.encode("utf-8", "surrogatepass")),
+            received_bytes=0 if completion.usage else _output_bytes(completion),
             is_whole=True,
             duration_s=self.io.monotonic() - started + source.elapsed_extra_s,
             finish_reason=completion.choices[0].finish_reason,
@@ -230,6 +245,15 @@ class Exchanges:
 
     def _left_s(self) -> float | None:
         return None if self.deadline is None else self.deadline - self.io.monotonic()
+
+
+def _output_bytes(completion: ChatCompletion) -> int:
+    """Bound the output tokens of an answer without a bill: all of its text, calls included."""
+    said: list[object] = []
+    for message in (choice.message for choice in completion.choices):
+        said += [message.content, message.refusal, message.reasoning_content]
+        said += [message.tool_calls, message.function_call]
+    return sum(len(str(part).encode("utf-8", "surrogatepass")) for part in said if part)
 
 
 async def _whole(source: ByteSource, *, tolerant: bool = False) -> HttpResponse:

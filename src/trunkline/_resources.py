@@ -285,7 +285,7 @@ class Usage:
     def summary(
         self, by: Sequence[str] = ("model",), since: Since = None, until: Since = None
     ) -> Table[dict[str, Any]]:
-        """Sum the books by ``team``, ``user``, ``provider``, ``model``, ``day`` or a tag.
+        """Sum the books by ``team``, ``user``, ``provider``, ``model`` or a tag.
 
         Args:
             by: Dimensions; ``"tag:KEY"`` for a tag.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
@@ -21,7 +22,7 @@ from trunkline.providers import registry
 from trunkline.types.routing import Objective, RouteOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from decimal import Decimal
     from types import TracebackType
 
@@ -119,6 +120,10 @@ class _Base:
         _check_numbers(max_output_tokens, max_retries, seed)
         _settings.check_policy(policy)
         _settings.check_identity(team, user)
+        _settings.check_deadline(deadline_s)
+        _settings.check_flag(drop_params, "drop_params")
+        if not (baseline is None or isinstance(baseline, str)):
+            raise ConfigurationError(f"baseline must be a model name, not {baseline!r:.60}")
         if durability not in ("normal", "full"):
             raise ConfigurationError(f"durability={durability!r} must be 'normal' or 'full'")
         openai = {
@@ -129,7 +134,7 @@ class _Base:
             "default_headers": default_headers,
             "default_query": default_query,
         }
-        names = dict(aliases or {})
+        names = dict(_settings.mapping(aliases, "aliases"))
         _check_aliases(names)
         self._pool = HttpPool(http_client)
         self._engine = Engine(
@@ -467,7 +472,7 @@ def _check_aliases(aliases: Mapping[Any, Any]) -> None:
 
 
 def _model_list(models: Any, name: str) -> list[str | Model]:
-    if isinstance(models, str | Model):
+    if isinstance(models, str | Model) or not isinstance(models, Iterable):
         raise ConfigurationError(f'{name} must be a list, e.g. {name}=["gpt-5-mini"]')
     found = list(models)
     if not found or not all(isinstance(m, str | Model) for m in found):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from trunkline.errors import ConfigurationError
@@ -42,6 +43,7 @@ class Settings:
 
 def with_route(settings: Settings, route: RouteOptions) -> Settings:
     """Lay a call's own options over the view's."""
+    _check_route(route)
     given: dict[str, Any] = {}
     for name in ("objective", "policy", "team", "user", "deadline_s"):
         if (value := getattr(route, name)) is not None:
@@ -52,13 +54,20 @@ def with_route(settings: Settings, route: RouteOptions) -> Settings:
         given["fallbacks"] = names(route.fallbacks, "route.fallbacks")
     if route.tags is not None:
         given["tags"] = {**settings.tags, **check_tags(route.tags)}
-    if "policy" in given:
-        check_policy(given["policy"])
-    if "team" in given or "user" in given:
-        check_identity(given.get("team"), given.get("user"))
-    if "objective" in given and not isinstance(given["objective"], Objective):
-        raise ConfigurationError("objective must be an Objective")
     return replace(settings, **given) if given else settings
+
+
+def _check_route(route: RouteOptions) -> None:
+    if route.policy is not None:
+        check_policy(route.policy)
+    check_identity(route.team, route.user)
+    if not (route.objective is None or isinstance(route.objective, Objective)):
+        raise ConfigurationError("objective must be an Objective(quality=..., cost=...)")
+    check_deadline(route.deadline_s)
+    if route.cache is not None:
+        raise ConfigurationError("cache= is not available yet; leave it None")
+    check_flag(route.explore, "explore")
+    check_flag(route.idempotent, "idempotent")
 
 
 def names(value: Any, name: str) -> tuple[str, ...]:
@@ -110,6 +119,22 @@ def check_policy(policy: Any) -> None:
         raise ConfigurationError("policy must be a name, or have a name and a propose method")
 
 
+def check_deadline(deadline_s: Any) -> None:
+    """Refuse a deadline that is no time above zero; ``None`` is none."""
+    if deadline_s is None:
+        return
+    if isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float):
+        raise ConfigurationError(f"deadline_s={deadline_s!r} must be a number of seconds")
+    if not 0 < deadline_s < inf:
+        raise ConfigurationError(f"deadline_s={deadline_s!r} must be above 0 and finite")
+
+
+def check_flag(value: Any, name: str) -> None:
+    """Refuse what is neither ``True``, ``False`` nor left out."""
+    if not (value is None or isinstance(value, bool)):
+        raise ConfigurationError(f"{name}={value!r} must be True or False")
+
+
 def mapping(value: Any, name: str) -> Mapping[str, Any]:
     """Read an argument that must be a dict; ``None`` is an empty one."""
     if value is None:
@@ -123,6 +148,8 @@ def check_store(store: str | os.PathLike[str] | None) -> str | None:
     """Refuse what is no store; ``None`` leaves the place to ``default_store``."""
     if store is None:
         return None
+    if not isinstance(store, str | os.PathLike):
+        raise ConfigurationError(f"store must be a path or ':memory:', not {type(store).__name__}")
     path = os.fspath(store)
     if path.startswith(("postgres://", "postgresql://")):
         raise ConfigurationError("store='postgresql://…' is not available yet; use a file path")

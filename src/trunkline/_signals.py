@@ -87,8 +87,8 @@ def routing_id_of(subject: Any) -> str:
         subject = routing
     found = getattr(subject, "id", None) if routing is not None else None
     if found is None:
-        extra = getattr(subject, "model_extra", None) or {}
-        found = (extra.get("trunkline") or {}).get("id")
+        ours = (getattr(subject, "model_extra", None) or {}).get("trunkline")
+        found = ours.get("id") if isinstance(ours, dict) else None
     if found is None and type(subject).__name__ in ("Routing", "Decision"):
         found = subject.id
     if not isinstance(found, str):

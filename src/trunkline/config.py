@@ -5,6 +5,7 @@ No file is read unasked: a checked-out repository must not be able to set a ``ba
 
 from __future__ import annotations
 
+import errno
 import os
 import tomllib
 from decimal import Decimal
@@ -90,12 +91,10 @@ def load(path: str | os.PathLike[str]) -> Config:
     """
     file = Path(path)
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise ConfigurationError(f"{file} is larger than {MAX_BYTES} bytes")
-        content = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=_exact)
+        content = tomllib.loads(_text(file), parse_float=_exact)
     except OSError as error:
         raise ConfigurationError(f"cannot read {file}: {error.strerror}") from None
-    except ValueError as error:  # TOML and UTF-8 errors are both ValueErrors
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors are both ValueErrors
         raise ConfigurationError(f"{file} is no valid TOML: {error}") from None
     try:
         return Config.model_validate(content)
@@ -112,6 +111,12 @@ def given(config: BaseModel, without: tuple[str, ...] = ()) -> dict[str, Any]:
         for name in type(config).model_fields
         if name not in without and (value := getattr(config, name)) is not None
     }
+
+
+def _text(file: Path) -> str:
+    if file.stat().st_size > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {MAX_BYTES} bytes")
+    return file.read_text(encoding="utf-8")
 
 
 def _exact(text: str) -> Decimal:
