@@ -1,0 +1,202 @@
+"""S10: calls cancelled at random moments by every means that asyncio, anyio and trio have."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import random
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+import trio
+from tests.crash.scene import (
+    MODEL,
+    asking,
+    async_router_on,
+    audit,
+    completion,
+    events,
+    local,
+    router_on,
+    simulated,
+)
+from tests.support.server import Pause, ScriptedServer, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from trunkline import AsyncRouter
+
+    from .conftest import Sized
+
+    Call = Callable[[], Awaitable[object]]
+    Way = Callable[[Call, float], Awaitable[object]]
+
+LONGEST_S = 0.005
+
+
+async def cancelled(call: Call, after_s: float) -> None:
+    task = asyncio.ensure_future(call())
+    await asyncio.sleep(after_s)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def cancelled_twice(call: Call, after_s: float) -> None:
+    task = asyncio.ensure_future(call())
+    await asyncio.sleep(after_s)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def waited_for(call: Call, after_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(call(), after_s)
+
+
+async def under_timeout(call: Call, after_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(after_s):
+            await call()
+
+
+async def moved_on(call: Call, after_s: float) -> None:
+    with anyio.move_on_after(after_s):
+        await call()
+
+
+async def in_a_cancelled_group(call: Call, after_s: float) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(call)
+        await anyio.sleep(after_s)
+        group.cancel_scope.cancel()
+
+
+ON_ASYNCIO = [
+    cancelled,
+    cancelled_twice,
+    waited_for,
+    under_timeout,
+    moved_on,
+    in_a_cancelled_group,
+]
+WAYS = [pytest.param(way, "asyncio", id=f"asyncio-{way.__name__}") for way in ON_ASYNCIO]
+WAYS += [
+    pytest.param(way, "trio", id=f"trio-{way.__name__}") for way in (moved_on, in_a_cancelled_group)
+]
+
+
+def run(backend: str, main: Callable[[], Awaitable[Any]]) -> Any:
+    return asyncio.run(main()) if backend == "asyncio" else trio.run(main)  # type: ignore[arg-type]
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def campaign(router: AsyncRouter, way: Way, model: str, tries: int, stream: bool) -> int:
+    """Cancel ``tries`` calls; return how many of them answered nevertheless."""
+    rng, done = random.Random(7), 0
+
+    async def call() -> None:
+        nonlocal done
+        arguments: Any = {**asking(3), "model": model}
+        if stream:
+            async with await router.chat.completions.create(**arguments, stream=True) as chunks:
+                async for _ in chunks:
+                    pass
+        else:
+            await router.chat.completions.create(**arguments)
+        done += 1
+
+    await call()
+    for _ in range(tries):
+        await way(call, rng.random() * LONGEST_S)
+        if rng.random() < 0.1:
+            assert len(await router.budgets.holds()) == 0
+    before = done
+    await call()
+    assert done == before + 1
+    return done
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize(("way", "backend"), WAYS)
+def test_S10_cancelled_exchanges_hold_nothing_and_lose_no_connection(
+    store_path: str, way: Way, backend: str, stream: bool, sized: Sized
+) -> None:
+    tries = sized(500)
+    pieces = events("all ", "of ", "it")
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: keep-alive\r\n"
+    length = b"Content-Length: %d\r\n\r\n" % sum(map(len, pieces))
+    script: list[Any] = [head + length]
+    for piece in pieces:
+        script += [Pause(0.0004), piece]
+    if not stream:
+        script = [Pause(0.002), answer(completion(), b"Content-Type: application/json")]
+
+    with ScriptedServer([script]) as server:
+        router = async_router_on(store_path, local(server))
+
+        async def main() -> tuple[int, int, int]:
+            await router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
+            done = await campaign(router, way, "local/m", tries, stream)
+            gc.collect()
+            for _ in range(20):
+                await anyio.sleep(0.002)
+            kept = len(router._io._free())
+            until = 100
+            while server.open_connections > kept and until:
+                until -= 1
+                await anyio.sleep(0.01)
+            return done, kept, server.open_connections
+
+        before = descriptors()
+        done, kept, connected = run(backend, main)
+        assert connected == kept <= 2
+        run_close(router, backend)
+        gc.collect()
+        assert server.wait_closed()
+        assert descriptors() <= before
+    with router_on(store_path, simulated(0)) as reader:
+        books = audit(reader)
+    assert tries // 20 < tries + 2 - done, "too few were cancelled to show anything"
+    assert (books.held, books.open_holds, books.findings) == (0, 0, [])
+
+
+def run_close(router: AsyncRouter, backend: str) -> None:
+    run(backend, router.close)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize(("way", "backend"), WAYS)
+def test_S10_cancelled_calls_are_charged_at_least_what_was_billed(
+    store_path: str, way: Way, backend: str, stream: bool, sized: Sized
+) -> None:
+    tries = sized(500)
+    provider = simulated(0.003)
+    router = async_router_on(store_path, provider)
+
+    async def main() -> int:
+        await router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
+        done = await campaign(router, way, MODEL, tries, stream)
+        gc.collect()
+        await router.close()
+        return done
+
+    done = run(backend, main)
+
+    with router_on(store_path, simulated(0)) as reader:
+        books = audit(reader)
+    assert tries // 20 < tries + 2 - done, "too few were cancelled to show anything"
+    assert (books.held, books.open_holds, books.findings) == (0, 0, [])
+    assert books.spent >= provider.billed.nanousd
