@@ -1,6 +1,6 @@
 """Drive ``Learned`` over a table without a Router: the learner alone, in seconds.
 
-    python benchmarks/learner_table.py mixed9 graded4 --prompts 3000 --seeds 5
+    python -m benchmarks.learner_table mixed9 graded4 --prompts 3000 --seeds 5
 
 Only the chosen model's outcome is seen; feedback on every call. Prints mean reward beside the best
 fixed model in hindsight, the cheapest, a random and an all-knowing choice.
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks import tables
 
+from benchmarks import tables
 from trunkline.policies import ArmInfo, Context, Learned, Policy
 from trunkline.routing.constants import objective_key, price_priors
 from trunkline.routing.distribution import draw

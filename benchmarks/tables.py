@@ -61,7 +61,9 @@ def folder(shared: Path | None = None) -> Path:
 def load(name: str, shared: Path | None = None) -> Table:
     """Read ``<name>.csv.gz`` and its prices."""
     csv.field_size_limit(_FIELD_LIMIT)
-    prices = json.loads((folder(shared) / f"{name}.models.json").read_text(encoding="utf-8"))["models"]
+    prices = json.loads((folder(shared) / f"{name}.models.json").read_text(encoding="utf-8"))[
+        "models"
+    ]
     with gzip.open(folder(shared) / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     ids = [key.removeprefix("quality:") for key in rows[0] if key.startswith("quality:")]

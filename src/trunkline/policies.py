@@ -125,7 +125,8 @@ class Learned:
         learned = state.total_signals > 0
         if not learned:
             utilities = _never_below_baseline(context, predictions, utilities, eligible)
-        ranking = _ranked(eligible, utilities, candidates)
+        favoured = -1 if learned else context.baseline
+        ranking = _ranked(eligible, utilities, candidates, favoured=favoured)
         explored, eps = ranking[:1], 0.0
         if learned and context.explore is not False:
             explored, eps = self._exploration(context, predictions, ranking, state)
@@ -301,9 +302,14 @@ def _never_below_baseline(
 
 
 def _ranked(
-    eligible: Sequence[int], utilities: Sequence[float], candidates: Sequence[ArmInfo]
+    eligible: Sequence[int],
+    utilities: Sequence[float],
+    candidates: Sequence[ArmInfo],
+    *,
+    favoured: int = -1,
 ) -> tuple[int, ...]:
-    return tuple(sorted(eligible, key=lambda i: (-utilities[i], candidates[i].arm)))
+    """Sort by utility; ties go to ``favoured``, then by name, so that order never matters."""
+    return tuple(sorted(eligible, key=lambda i: (-utilities[i], i != favoured, candidates[i].arm)))
 
 
 def _worth_a_try(

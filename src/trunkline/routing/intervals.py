@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 _TAIL = 0.05  # missed on each side of a 90 % interval
-_FIRST_STEP, _LEAST_STEP = 0.4, 0.04  # large at first, never so small that drift is missed
+# A step is a share of the range's own width, so that the unit of the residuals does not matter:
+# large at first, never so small that drift is missed.
+_FIRST_STEP, _LEAST_STEP = 0.15, 0.015
+_LEAST_WIDTH = 0.05
 
 
 class Offsets:
@@ -50,10 +53,14 @@ class Offsets:
         Plain floats: for a handful of numbers numpy's calls cost more than the arithmetic.
         """
         for at in (row, len(self.seen) - 1):
-            step = max(_LEAST_STEP, _FIRST_STEP / (1.0 + 0.1 * float(self.seen[at])))
+            share = max(_LEAST_STEP, _FIRST_STEP / (1.0 + 0.1 * float(self.seen[at])))
             pairs: list[list[float]] = self.ends[at].tolist()
             self.ends[at] = [
-                (low - step * ((r < low) - _TAIL), high + step * ((r > high) - _TAIL))
-                for (low, high), r in zip(pairs, residuals, strict=True)
+                _moved(low, high, r, share) for (low, high), r in zip(pairs, residuals, strict=True)
             ]
             self.seen[at] += 1
+
+
+def _moved(low: float, high: float, r: float, share: float) -> tuple[float, float]:
+    step = share * max(high - low, _LEAST_WIDTH)
+    return low - step * ((r < low) - _TAIL), high + step * ((r > high) - _TAIL)

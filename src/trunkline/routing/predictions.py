@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
     BoolArray = NDArray[np.bool_]
 
+_FEW = 10  # scores below which an arm counts as unknown
 _INPUT_WEIGHT = 2000.0  # tokens an arm must have reported before its own factor counts half
 _MAX_LOG = 16.0  # beyond any answer's tokens or seconds; keeps exp finite
 _PICO_PER_NANO = 1000.0
@@ -92,7 +93,8 @@ class Predictions:
 
     Attributes:
         quality: Expected score, in [0, 1].
-        quality_sd: How unsure that expectation is, apart from the noise of single scores.
+        quality_sd: How unsure that expectation is, apart from the noise of single scores; 1 for an
+            arm that was hardly scored.
         quality_is_prior: Whether the arm was never scored, so that its quality is a belief.
         cost_nanousd: ``nan`` where the price is unknown.
         utility: quality·q - cost·c/cost_ref - latency·l/latency_ref.
@@ -178,7 +180,8 @@ def _quality(
         mean=_unit(mean),
         low=_unit(mean + spread * ends[:, 0]),
         high=_unit(mean + spread * ends[:, 1]),
-        sd=noise * np.sqrt(variance),
+        # The posterior takes all arms for kin; a newcomer may be none, so few scores prove nothing.
+        sd=np.where((rows < 0) | (state.scored[rows] < _FEW), 1.0, noise * np.sqrt(variance)),
         is_prior=is_prior,
     )
 

@@ -1,0 +1,1 @@
+"""Measurements of trunkline on real prompts and real clocks; not part of the package."""
