@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trunkline.catalog import tokens
 from trunkline.catalog.tokens import (
     FAMILIES,
     estimate,
@@ -243,3 +244,21 @@ def test_messages_may_be_objects() -> None:
     part = SimpleNamespace(type="image_url")
 
     assert unbounded_parts({"messages": [SimpleNamespace(content=[part])]}) == ("images",)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=300))
+def test_the_fast_count_of_ascii_is_the_count_of_the_expressions(text: str) -> None:
+    slow = (
+        0,
+        len(tokens._WORDS.findall(text)),
+        sum(map(len, tokens._PAST_FIFTH.findall(text))),
+        0,
+        0,
+        len(tokens._DIGITS.findall(text)),
+        len(tokens._PUNCTUATION.findall(text)),
+        text.count("_"),
+        len(tokens._NEWLINES.findall(text)),
+        len(tokens._BLANKS.findall(text)),
+    )
+
+    assert tokens._counts(text) == slow
