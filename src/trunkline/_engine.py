@@ -87,12 +87,12 @@ class Engine:
         self._block_costs: dict[str, list[int]] = {}
         self._jitter = random.Random(seed)  # noqa: S311  # waits, no secret
         self.timeout_of = timeout_of
+        self._day = int(time.time() // 86400)  # placing a Model below asks for it
         self._arms = None if arms is None else tuple(self._named(a) for a in arms)
         self.aliases = {name: tuple(self._named(a) for a in arms) for name, arms in aliases.items()}
         self._baseline = baseline
         self._baseline_id: str | None = None
         self._unpriced = unpriced
-        self._day = int(time.time() // 86400)
         self._found: dict[Any, tuple[tuple[Deployment, ...], bool, str]] = {}
         _ENGINES.add(self)
 
