@@ -104,9 +104,10 @@ def check_stream(
         assert error is not None
         partial: ChatCompletion | None = error.partial
         assert partial is not None
-        (call,) = partial.choices[0].message.tool_calls or ()
-        assert call.function is not None
-        assert call.function.name == recording.expected["tool_calls"][0]["name"]
+        calls = partial.choices[0].message.tool_calls
+        assert calls is not None
+        assert calls[0].function is not None
+        assert calls[0].function.name == recording.expected["tool_calls"][0]["name"]
         return
     assert error is None
     expectation.check_chunks(recording, chunks, chunks[-1].usage)

@@ -108,6 +108,8 @@ def test_envelope_fields_of_wrong_kinds_are_replaced() -> None:
         ("novel", "stop"),
         (None, "stop"),
         (7, "stop"),
+        ({"a": 1}, "stop"),
+        (["stop"], "stop"),
     ],
 )
 def test_unknown_finish_reasons_are_mapped_and_kept(native: Any, finish: str) -> None:
@@ -115,6 +117,15 @@ def test_unknown_finish_reasons_are_mapped_and_kept(native: Any, finish: str) ->
 
     assert choice.finish_reason == finish
     assert choice.model_extra == {"native_finish_reason": native}
+
+
+@pytest.mark.parametrize("tier", ["on_demand", "", 5, ["auto"]])
+def test_other_service_tiers_are_kept_under_another_name(tier: Any) -> None:
+    answer = parse(BASE, service_tier=tier)
+    chunks, _ = stream(event({"content": "a"}, service_tier=tier), STOP)
+
+    assert (answer.service_tier, answer.model_extra) == (None, {"native_service_tier": tier})
+    assert chunks[0].model_extra == {"native_service_tier": tier}
 
 
 def test_reasoning_goes_by_its_common_name() -> None:
@@ -148,6 +159,27 @@ def test_tool_calls_as_an_object_without_id_or_arguments_are_completed() -> None
     (call,) = answer.choices[0].message.tool_calls
     assert (call.id, call.type, call.function.arguments) == ("call_0", "function", "{}")
     assert answer.choices[0].finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("kind", ["", "tool", None])
+def test_a_call_of_a_function_is_one_whatever_its_type_says(kind: Any) -> None:
+    call = {"index": 0, "id": "x", "type": kind, "function": {"name": "f", "arguments": "{}"}}
+
+    answer = parse(with_message("tool_calls", content=None, tool_calls=[call]))
+    chunks, _ = stream(event({"tool_calls": [call]}), event(finish="tool_calls"))
+
+    assert answer.choices[0].message.tool_calls[0].type == "function"
+    assert chunks[0].choices[0].delta.tool_calls[0].type == "function"
+
+
+def test_logprobs_of_no_known_shape_are_left_out() -> None:
+    choice = {"index": 0, "message": {"content": "a"}, "finish_reason": "stop", "logprobs": [5]}
+    piece = {"index": 0, "delta": {"content": "a"}, "logprobs": "x"}
+
+    chunks, _ = stream(event(choices=[piece]), STOP)
+
+    assert parse({**BASE, "choices": [choice]}).choices[0].logprobs is None
+    assert chunks[0].choices[0].logprobs is None
 
 
 def test_invalid_arguments_are_passed_on_as_they_are() -> None:
@@ -291,6 +323,8 @@ def test_arbitrary_json_raises_inside_the_tree_only(value: Any, size: int) -> No
         5,
         {"delta": {"tool_calls": [5]}},
         {"delta": {"tool_calls": 5}},
+        {"delta": {}, "finish_reason": {"a": 1}},
+        {"delta": {}, "finish_reason": ["stop"]},
         {"delta": {"function_call": {"arguments": {"a": 1}}}, "finish_reason": 5},
         {"delta": {"tool_calls": [{"index": 0, "function": 5}]}},
     ],
@@ -534,8 +568,9 @@ def test_a_tool_call_that_is_no_function_has_no_delta_of_one() -> None:
     # The SDK's chunks know functions only, so these are not held against them.
     chunks = run_decoder(DialectDecoder(exchange(stream=True), SOURCE), body)
 
-    (call,) = chunks[0].choices[0].delta.tool_calls or ()
-    assert call.model_extra == {"custom": custom["custom"]}
+    calls = chunks[0].choices[0].delta.tool_calls
+    assert calls is not None
+    assert calls[0].model_extra == {"custom": custom["custom"]}
 
 
 def test_an_error_body_where_a_stream_was_asked_is_mapped() -> None:

@@ -224,6 +224,8 @@ def test_an_answers_message_is_sent_back() -> None:
     [
         (5, "messages[0]"),
         ({"role": "bard", "content": "x"}, "messages[0].role"),
+        ({"role": ["user"], "content": "x"}, "messages[0].role"),
+        ({"role": "user", "content": [{"type": ["text"]}]}, "messages[0].content[0]"),
         ({"content": "x"}, "messages[0].role"),
         ({"role": "user", "content": 5}, "messages[0].content"),
         ({"role": "user", "content": ["x"]}, "messages[0].content[0]"),

@@ -15,6 +15,9 @@ from ._shapes import is_list, is_object
 if TYPE_CHECKING:
     from .base import JSON, Exchange
 
+SERVICE_TIERS = frozenset({None, "auto", "default", "flex", "scale", "priority", "fast"})
+"""What the SDK's types take; other servers have words of their own."""
+
 _FINISH = {
     "stop": "stop",
     "length": "length",
@@ -53,6 +56,10 @@ def finish_reason(native: object) -> str:
     return _FINISH.get(native.lower(), "stop") if isinstance(native, str) else "stop"
 
 
+def _is_known(native: object) -> bool:
+    return isinstance(native, str) and _FINISH.get(native) == native
+
+
 def arguments(value: object) -> str:
     """Return a tool's arguments as the JSON string they should have been."""
     if value is None:
@@ -69,9 +76,12 @@ def _envelope(body: JSON, exchange: Exchange, kind: str) -> JSON:
         body["created"] = exchange.created
     if not isinstance(body.get("model"), str) or not body["model"]:
         body["model"] = exchange.model
-    for name in ("system_fingerprint", "service_tier"):
-        if not isinstance(body.get(name), str | None):
-            del body[name]
+    if not isinstance(body.get("system_fingerprint"), str | None):
+        del body["system_fingerprint"]
+    tier = body.get("service_tier")
+    if not isinstance(tier, str | None) or tier not in SERVICE_TIERS:
+        body["service_tier"] = None
+        body["native_service_tier"] = tier
     return body
 
 
@@ -88,8 +98,10 @@ def _whole_choice(choice: Any, position: int, exchange: Exchange) -> Any:
         if is_object(call := message.get("function_call")):
             message["function_call"] = _function(call, whole=True)
         choice["message"] = message
+    if not is_object(choice.get("logprobs")):
+        choice["logprobs"] = None
     native = choice.get("finish_reason")
-    if native not in _FINISH or _FINISH[native] != native:
+    if not _is_known(native):
         called = is_object(message) and message.get("tool_calls")
         choice["finish_reason"] = "tool_calls" if called and not native else finish_reason(native)
         choice["native_finish_reason"] = native
@@ -114,7 +126,7 @@ def _piece_of_choice(choice: Any, position: int) -> Any:
     native = choice.get("finish_reason")
     if native == "":
         choice["finish_reason"] = None
-    elif native is not None and native not in _FINISH.values():
+    elif native is not None and not _is_known(native):
         choice["finish_reason"] = finish_reason(native)
         choice["native_finish_reason"] = native
     return choice
@@ -166,9 +178,8 @@ def _whole_call(call: Any, exchange: Exchange) -> Any:
     call = dict(call)
     if not isinstance(call.get("id"), str) or not call["id"]:
         call["id"] = exchange.new_id("call_")
-    if not isinstance(call.get("type"), str) or not call["type"]:
-        call["type"] = "function"
     if is_object(call.get("function")):
+        call["type"] = "function"
         call["function"] = _function(call["function"], whole=True)
     return call
 

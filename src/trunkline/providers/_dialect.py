@@ -54,7 +54,10 @@ def parse_completion(response: HttpResponse, exchange: Exchange, source: Source)
         except ValidationError:
             pass
         else:
-            if answer.id and answer.model and _says_something(answer):
+            is_plain = (
+                answer.id and answer.model and answer.service_tier in _deviations.SERVICE_TIERS
+            )
+            if is_plain and _is_well_formed(answer):
                 return answer
     return _parse_slowly(body, exchange, source)
 
@@ -78,7 +81,7 @@ def _parse_slowly(body: bytes, exchange: Exchange, source: Source) -> ChatComple
         answer = ChatCompletion.model_validate(_deviations.completion(parsed, exchange))
     except ValidationError:
         raise source.invalid("sent JSON that is no chat completion", body, exchange) from None
-    if not _says_something(answer):
+    if not _is_well_formed(answer):
         raise source.invalid("sent an empty answer", body, exchange)
     return answer
 
@@ -108,12 +111,17 @@ def _is_error(parsed: JSON) -> bool:
     )
 
 
-def _says_something(answer: ChatCompletion) -> bool:
-    """Say whether each message has content, a call, a refusal, or at least says it has none."""
+def _is_well_formed(answer: ChatCompletion) -> bool:
+    """Say whether each message says something, if only that it has no content, in known shapes."""
     for choice in answer.choices:
         message = choice.message
+        if choice.logprobs is not None and not is_object(choice.logprobs):
+            return False
         for call in message.tool_calls or ():
-            if call.function is None and "custom" not in (call.model_extra or {}):
+            if call.function is None:
+                if call.type != "custom" or "custom" not in (call.model_extra or {}):
+                    return False
+            elif call.type != "function":
                 return False
         if message.content is None and not (
             message.model_fields_set - {"role"} or message.model_extra
@@ -179,7 +187,7 @@ class DialectDecoder:
                 if _is_json(frame.data) or frame.data == b"[DONE]":
                     self._read(frame, chunks)
             start = _start_of(self._head)
-            if self._id is None and not self._done and start and not _is_sse(start):
+            if self._id is None and self.error is None and start and not _is_sse(start):
                 self._fail("sent no event stream", self._head)
         if not self._done:
             self._end(chunks)
@@ -229,8 +237,9 @@ class DialectDecoder:
             except ValidationError:
                 pass
             else:
-                self._pass_on(chunk, chunks)
-                return
+                if chunk.service_tier in _deviations.SERVICE_TIERS:
+                    self._pass_on(chunk, chunks)
+                    return
         self._read_slowly(frame, chunks)
 
     def _read_slowly(self, frame: SSEFrame, chunks: list[ChatCompletionChunk]) -> None:
@@ -278,6 +287,8 @@ class DialectDecoder:
                 delta.role = None
             if delta.tool_calls:
                 self._calls.hold_to_grammar(choice.index, delta.tool_calls)
+            if choice.logprobs is not None and not is_object(choice.logprobs):
+                choice.logprobs = None
             if choice.finish_reason is not None:
                 self._finish(choice)
         chunks.append(chunk)
@@ -364,7 +375,7 @@ class _Calls:
         index = self._count.get(choice, 0)
         self._count[choice] = index + 1
         delta.id = delta.id or self._exchange.new_id("call_")
-        delta.type = delta.type or "function"
+        delta.type = "function" if delta.function is not None else delta.type or "function"
         self._ours[choice, delta.index] = (index, delta.id)
         delta.index = index
         if delta.function is not None:

@@ -28,7 +28,6 @@ _ROLES = {
     "tool": "tool",
     "function": "tool",
 }
-_TEXT_PARTS = {"text": "text", "refusal": "refusal"}
 
 
 def refuse(what: str, param: str) -> NoReturn:
@@ -65,7 +64,7 @@ def _replayed(message: BaseModel) -> JSON:
 
 def _message(message: JSON, where: str, names: dict[str, str]) -> JSON:
     role = message.get("role")
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         refuse(f"unknown role {role!r}", f"{where}.role")
     text, images = _content(message.get("content"), f"{where}.content")
     said: JSON = {"role": _ROLES[role], "content": text}
@@ -131,8 +130,8 @@ def _content(content: Any, where: str) -> tuple[str, list[str]]:
     for number, part in enumerate(content):
         kind = part.get("type") if is_object(part) else None
         at = f"{where}[{number}]"
-        if is_object(part) and kind in _TEXT_PARTS:
-            texts.append(str(part.get(_TEXT_PARTS[kind]) or ""))
+        if is_object(part) and kind in ("text", "refusal"):
+            texts.append(str(part.get(kind) or ""))
         elif is_object(part) and kind == "image_url":
             images.append(_image(part.get("image_url"), at))
         else:

@@ -8,7 +8,7 @@ threads come. Time passes on the call's own clock unless ``real_time``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ class SimulatedModel:
         prior_quality: What the catalogue would believe of it; default nothing.
     """
 
-    id: str
+    id: str = field(kw_only=False)
     quality: float | Callable[[Params], float] = 0.7
     quality_noise: float = 0.0
     latency_s: float | Callable[[Params], float] = 1.0
