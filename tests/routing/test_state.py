@@ -93,7 +93,7 @@ def test_predicting_between_rows_changes_nothing_of_what_is_learned() -> None:
 
     for row in rows:
         fold([row], asked)
-        asked.quality.variances(decode(x_of(3)))
+        asked.quality.means_and_variances(decode(x_of(3)))
 
     assert asked.to_bytes() == fold(rows).to_bytes()
 

@@ -48,6 +48,7 @@ NAMES = (
 )
 D = len(NAMES)
 BIAS = 4.0  # scaled up so that arm means move freely under the ridge
+_MOST = 4.0  # no feature is further from 0, however long or odd the text
 _SCALE = 256
 _PACK = struct.Struct(f"<{D}h")
 X_BYTES = _PACK.size
@@ -110,14 +111,14 @@ def encode(params: Mapping[str, Any]) -> bytes:
     asks = sum(params.get(name) is not None for name in ("tools", "functions", "response_format"))
     values = [
         BIAS,
-        log2(16 + len(data)) / 2 - 4,
-        log2(1 + data.count(b"\n")) / 2,
+        min(log2(16 + len(data)) / 2 - 4, _MOST),
+        min(log2(1 + data.count(b"\n")) / 2, _MOST),
         *_shape(sample),
-        log2(1 + turns) / 2,
+        min(log2(1 + turns) / 2, _MOST),
         min(asks + media, 3),
-        log2(1 + beside / 64) / 2,
+        min(log2(1 + beside / 64) / 2, _MOST),
     ]
-    return _PACK.pack(*(round(max(-4.0, min(4.0, v)) * _SCALE) for v in values))
+    return _PACK.pack(*[round(v * _SCALE) for v in values])
 
 
 def decode(x: bytes) -> NDArray[np.float64]:
@@ -183,7 +184,7 @@ def _shape(data: bytes) -> list[float]:
     digits = _within(data, _DIGITS)
     choice_marks = sum(mark in data for mark in _CHOICE_MARKS)
     return [
-        len(folded.translate(None, b" ")) / total / 2 - 2.25,
+        min(len(folded.translate(None, b" ")) / total / 2 - 2.25, _MOST),
         2 * sqrt(digits / n),
         2 * sqrt(_within(data, _CAPITALS) / n) - 0.25,
         4 * sqrt(len(data.translate(None, _PLAIN)) / n) - 0.75,

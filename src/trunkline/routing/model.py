@@ -54,7 +54,7 @@ class Head:
         self._own: FloatArray = np.empty(0)
         self._shared: FloatArray = np.empty(0)
         self._shared_inverse: FloatArray | None = None
-        self._theta: FloatArray = np.empty(0)
+        self._shared_weights: FloatArray = np.empty(0)
         self._moved: set[int] | None = None  # rows whose sums moved; None: all
 
     def add_arm(self, prior: Sequence[float] | None = None) -> None:
@@ -88,33 +88,46 @@ class Head:
 
     def means(self, x: FloatArray) -> FloatArray:
         """Predict every arm, shape (arms + 1, outputs); prior means included."""
-        self._refresh()
-        return self.prior + x @ self._theta
+        return self._means(x, self._pulled(x))
+
+    def means_and_variances(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Predict every arm, with the variance of each mean in units of the noise.
+
+        Shapes (arms + 1, outputs) and (arms + 1,); one product with all C_a serves both.
+        """
+        z = self._pulled(x)
+        shared = ((z @ self._covariance_of_shared()) * z).sum(axis=1)
+        return self._means(x, z), z @ x + self.reg**2 * shared
 
     def mean(self, row: int, x: FloatArray) -> FloatArray:
         """Predict one arm, shape (outputs,)."""
         self._refresh()
-        mean: FloatArray = self.prior[row] + x @ self._theta[row]
+        z = self._inverse[row] @ x
+        mean: FloatArray = self.prior[row] + x @ self._own[row] + z @ self._shared_weights
         return mean
-
-    def weights(self, row: int) -> FloatArray:
-        """Return what multiplies x for this arm, shape (d, outputs)."""
-        self._refresh()
-        theta: FloatArray = self._theta[row]
-        return theta
-
-    def variances(self, x: FloatArray) -> FloatArray:
-        """Return the posterior variance of every mean in units of the noise, shape (arms + 1,)."""
-        shared = self._covariance_of_shared()
-        z = self._inverse @ x
-        variances: FloatArray = z @ x + self.reg**2 * ((z @ shared) * z).sum(axis=1)
-        return variances
 
     def variance(self, row: int, x: FloatArray) -> float:
         """Return the posterior variance of one arm's mean in units of the noise."""
         shared = self._covariance_of_shared()
         z = self._inverse[row] @ x
         return float(z @ x + self.reg**2 * (z @ shared @ z))
+
+    def weights(self, row: int) -> FloatArray:
+        """Return what multiplies x for this arm, shape (d, outputs)."""
+        self._refresh()
+        weights: FloatArray = self._own[row] + self._inverse[row] @ self._shared_weights
+        return weights
+
+    def _pulled(self, x: FloatArray) -> FloatArray:
+        """Return C_a x of every arm, shape (arms + 1, d)."""
+        self._refresh()
+        n = len(self._inverse)
+        # One product over all arms: a stacked product would call the library once per arm.
+        z: FloatArray = (self._inverse.reshape(n * D, D) @ x).reshape(n, D)
+        return z
+
+    def _means(self, x: FloatArray, z: FloatArray) -> FloatArray:
+        return self.prior + x @ self._own + z @ self._shared_weights
 
     def _covariance_of_shared(self) -> FloatArray:
         self._refresh()
@@ -131,22 +144,22 @@ class Head:
         if self._moved is not None and not self._moved:
             return
         n, r = len(self.sums_xx), self.reg
+        ridge = r * _EYE
         rows = range(n) if self._moved is None else sorted(self._moved)
         if self._moved is None:
             self._inverse = np.empty_like(self.sums_xx)
             self._own = np.empty_like(self.sums_xy)
         for row in rows:
             xx = self.sums_xx[row]
-            inverse = _inverse(xx + r * _EYE)
+            inverse = _inverse(xx + ridge)
             self._inverse[row] = inverse
             centred = self.sums_xy[row] - np.multiply.outer(xx[:, 0] / BIAS, self.prior[row])
             self._own[row] = inverse @ centred
-        self._shared = (r / self.rho + n * r) * _EYE - r * r * np.add.reduce(self._inverse, axis=0)
-        self._shared_inverse = None
-        mu = _solve(self._shared, r * np.add.reduce(self._own, axis=0))
-        # One product over all arms: a stacked product would call the library once per arm.
-        pulled: FloatArray = (self._inverse.reshape(n * D, D) @ mu).reshape(n, D, -1)
-        self._theta = self._own + r * pulled
+        shared = (-r * r) * np.add.reduce(self._inverse, axis=0)
+        shared.flat[:: D + 1] += r / self.rho + n * r
+        self._shared, self._shared_inverse = shared, None
+        # r mu_0; its other factor r is in h.
+        self._shared_weights = _solve(shared, (r * r) * np.add.reduce(self._own, axis=0))
         self._moved = set()
 
 

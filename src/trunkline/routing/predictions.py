@@ -165,14 +165,15 @@ def predict(context: Context, candidates: Sequence[ArmInfo], state: LearnedState
 def _quality(
     x: FloatArray, candidates: Sequence[ArmInfo], rows: NDArray[np.intp], state: LearnedState
 ) -> _Quality:
-    mean: FloatArray = state.quality.means(x)[rows, 0]
+    means, variances = state.quality.means_and_variances(x)
+    mean: FloatArray = means[rows, 0]
     is_prior: BoolArray = (rows < 0) | (state.scored[rows] == 0)
     if is_prior.any():
         # An arm without a constant or a row stands on the default prior; move it to its own.
         priors = state.priors | price_priors(candidates, state.priors)
         own = np.array([priors[a.arm] for a in candidates])
         mean = np.where(is_prior, mean + own - state.quality.prior[rows, 0], mean)
-    variance = state.quality.variances(x)[rows]
+    variance = variances[rows]
     noise = state.noise_sd
     spread = noise * np.sqrt(1.0 + variance)
     ends = state.quality_ends.ends[rows, 0]
