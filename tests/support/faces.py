@@ -157,7 +157,12 @@ class FakeIO:
         self.limits: list[tuple[Any, float | None]] = []
 
     async def open(
-        self, request: HttpRequest, *, timeout: Any, deadline: float | None, transport: Any = None
+        self,
+        request: HttpRequest,
+        *,
+        timeout: Any,  # noqa: ASYNC109  # the protocol's name
+        deadline: float | None,
+        transport: Any = None,
     ) -> FakeSource:
         self.requests.append(request)
         self.limits.append((timeout, deadline))
