@@ -81,7 +81,7 @@ def test_what_is_no_score_is_refused_and_not_learned(router: Router, score: Any)
 
 @pytest.mark.parametrize(
     "fields",
-    [{"weight": 0}, {"weight": True}, {"source": ""}, {"source": 5}, {"source": 101 * "x"}],,
+    [{"weight": 0}, {"weight": True}, {"source": ""}, {"source": 5}, {"source": 101 * "x"}],
 )
 def test_a_bad_weight_or_source_is_refused(router: Router, fields: dict[str, Any]) -> None:
     with pytest.raises(FeedbackError, match=next(iter(fields))):
