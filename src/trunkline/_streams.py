@@ -200,7 +200,12 @@ class StreamCore:
         reading = self.reading
         if not reading.at_end:
             await self.hold.renew(self.io)
-            self.ready.extend(await reading.more(self._idle_s))
+            try:
+                self.ready.extend(await reading.more(self._idle_s))
+            except APITimeoutError:
+                raise
+            except APIError as error:
+                raise _interrupted(error) from None
             self._check_overrun()
         elif (error := reading.ending_error()) is not None:
             raise _interrupted(error)
