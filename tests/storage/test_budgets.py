@@ -200,6 +200,27 @@ def test_the_template_counts_again_when_the_literal_rule_goes(books: Books) -> N
     books.assert_sound()
 
 
+def test_a_literal_budget_shows_its_past_when_a_template_over_it_goes(books: Books) -> None:
+    books.budget("user:bo", 5 * CENT)
+    books.settle(books.granted(user="bo"), paid(2))
+    books.budget("user:*", 9 * CENT)
+    assert books.figures("user:bo") == (2, 0)
+
+    remove(books, "user:*")
+
+    assert books.figures("user:bo") == (2, 0)
+    books.assert_sound()
+
+
+def test_M13_a_call_at_the_very_start_of_the_period_counts(books: Books) -> None:
+    books.now = NOON + 12 * HOUR
+    books.settle(books.granted(), paid(2))
+
+    books.budget("all", CENT, per="day")
+
+    assert books.figures("all", "day") == (2, 0)
+
+
 def test_the_most_specific_template_wins(books: Books) -> None:
     books.budget("team:*/user:*", CENT)
     books.budget("team:t/user:*", 2 * CENT)

@@ -110,9 +110,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), user=st.sampled_from(USERS), model=st.sampled_from(MODELS),
           amount=money, again=st.booleans())  # fmt: skip
-    def reserve(
-        self, which: int, user: str | None, model: str, amount: int, again: bool
-    ) -> None:
+    def reserve(self, which: int, user: str | None, model: str, amount: int, again: bool) -> None:
         self.count += 1
         call_id, truth = f"c{self.count}", self.model
         _, result = self.client(which).reserve(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _NOW = """SELECT value, (SELECT at FROM event ORDER BY id DESC LIMIT 1)
 FROM counter WHERE name = 'budgets'"""
-_RULES = "SELECT scope, per, limit_nanousd, tz, on_exceeded, since FROM budget"
+RULES = "SELECT scope, per, limit_nanousd, tz, on_exceeded, since FROM budget"
 _FIND = "SELECT id FROM balance WHERE scope = ? AND per = ? AND period_start = ?"
 _MAKE = """INSERT INTO balance (scope, per, period_start, period_end, spent, held)
 VALUES (?, ?, ?, ?, ?, ?) RETURNING id"""
@@ -145,7 +145,7 @@ def book_at(connection: Connection, now: float) -> tuple[Book, float]:
     version, newest = connection.execute(_NOW).fetchone()
     book = connection.cache.get("book")
     if book is None or book.version != version:
-        rules = [Rule(*row) for row in connection.execute(_RULES)]
+        rules = [Rule(*row) for row in connection.execute(RULES)]
         book = connection.cache["book"] = Book(version, rules)
     return book, now if newest is None else max(now, newest)
 
@@ -171,7 +171,7 @@ def find_or_make(
     row = connection.execute(_FIND, (scope, rule.per, start)).fetchone()
     if row is not None:
         return int(row[0])
-    if start >= rule.since:  # the rule is older than the period: this is its first call
+    if start > rule.since:  # the rule is older than the period: this is its first call
         return int(connection.execute(_MAKE, (scope, rule.per, start, end, 0, 0)).fetchone()[0])
     until = _FOR_EVER if end is None else end
     parsed = scopes.parse(scope)

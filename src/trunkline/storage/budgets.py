@@ -68,13 +68,7 @@ def set_budget(connection: Connection, budget: Budget, now: float) -> None:
     fields = (budget.limit_nanousd, budget.tz, budget.hold, budget.on_exceeded, at)
     connection.execute(_SET, (budget.scope, budget.per, *fields))
     if known is None or known[0] != budget.tz:
-        _forget(connection, scope, budget.per, at)
-        if not scope.is_template:
-            rule = Rule(
-                budget.scope, budget.per, budget.limit_nanousd, budget.tz, budget.on_exceeded, at
-            )
-            start, end = period_of(budget.per, budget.tz, at)
-            balances.find_or_make(connection, budget.scope, rule, start, end)
+        _count_anew(connection, scope, budget.per, at)
     _changed(connection, at, {"action": "budgets.set", **asdict(budget)})
 
 
@@ -85,7 +79,7 @@ def remove_budget(connection: Connection, scope: str, per: Per | None, now: floa
     _, at = balances.book_at(connection, now)
     for each in PERIODS if per is None else (per,):
         if connection.execute(_REMOVE, (scope, each)).rowcount:
-            _forget(connection, parsed, each, at)
+            _count_anew(connection, parsed, each, at)
             removed += 1
     if removed:
         _changed(connection, at, {"action": "budgets.remove", "scope": scope, "per": per})
@@ -154,15 +148,21 @@ def _check(budget: Budget) -> scopes.Scope:
     return scope
 
 
-def _forget(connection: Connection, scope: scopes.Scope, per: Per, at: float) -> None:
+def _count_anew(connection: Connection, scope: scopes.Scope, per: Per, at: float) -> None:
     """Drop the balances a rule covered: what no rule keeps complete must not be found again.
 
-    Whoever needs one of them next makes it anew from roll-ups and open holds, which ``since`` says.
+    Those that a rule names are made anew at once, those of a template when they are next needed;
+    both from roll-ups and open holds, which ``since`` asks for.
     """
     for row, name in connection.execute(_BALANCES, (per,)).fetchall():
         if scope.covers(scopes.parse(name)):
             connection.execute(_FORGET, (row,))
     connection.execute(_SINCE, (at, per))
+    for rule in [Rule(*row) for row in connection.execute(balances.RULES)]:
+        named = scopes.parse(rule.scope)
+        if rule.per == per and not named.is_template and scope.covers(named):
+            start, end = period_of(per, rule.tz, at)
+            balances.find_or_make(connection, rule.scope, rule, start, end)
 
 
 def _changed(connection: Connection, at: float, body: Mapping[str, object]) -> None:
