@@ -232,7 +232,7 @@ def test_an_explicit_model_is_sent_as_asked_whatever_it_can() -> None:
     assert call.is_explicit
 
 
-def test_arms_for_a_named_model_are_a_contradiction() -> None:
+def test_arms_for_another_name_than_auto_are_a_contradiction() -> None:
     asked = take_apart(given(route=RouteOptions(models=["a"])))
 
     with pytest.raises(ConfigurationError, match=r"route\.models"):

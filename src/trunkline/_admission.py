@@ -163,8 +163,8 @@ def admit(
         NoEligibleModelError: Nobody can serve the request; each candidate has its reason.
     """
     found, is_explicit, reason = find(asked.model)
-    if asked.route.models is not None and is_explicit:
-        raise ConfigurationError('route.models names the arms of "auto" or an alias; drop it here')
+    if asked.route.models is not None and asked.model != "auto":
+        raise ConfigurationError(f'route.models names the arms of "auto", not of {asked.model!r}')
     family = tokens.family_of(found[0].model.id) if is_explicit else "o200k"
     input_tokens = tokens.estimate_request(asked.params, family)
     # An explicit model is sent as asked: the caller knows, and the provider has the last word.

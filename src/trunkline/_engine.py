@@ -203,7 +203,7 @@ class Engine:
         if name != AUTO and name not in self.aliases:
             found = self.resolve(name)
             return (found.deployment,), True, found.reason
-        listed = models if models is not None else self.aliases.get(name)
+        listed = models if name == AUTO else self.aliases[name]
         if listed is None:
             arms = self.arms()
         else:
@@ -226,6 +226,7 @@ class Engine:
 
     def resolve(self, name: str) -> Resolution:
         """Resolve one model name."""
+        self._meet_ollama(name)
         return resolve(
             name,
             providers=self._infos(),
@@ -294,6 +295,8 @@ class Engine:
         """Subscribe to an event; returns what ends the subscription."""
         if event not in self._hooks:
             raise ConfigurationError(f"event={event!r} is unknown; use one of {', '.join(HOOKS)}")
+        if not callable(fn):
+            raise ConfigurationError(f"on({event!r}, fn) needs a function, not {fn!r:.60}")
         with self._lock:
             self._hooks[event] = [*self._hooks[event], fn]
 

@@ -194,7 +194,10 @@ class StreamCore:
 
     def response(self) -> ChatCompletion | None:
         """Join what has come so far into a completion; ``None`` if nothing has."""
-        return self.reading.joined.completion(self.reading.decoder.usage)
+        joined = self.reading.joined.completion(self.reading.decoder.usage)
+        if joined is not None and self.routing is not None:
+            joined._routing = self.routing  # noqa: SLF001  # our own type's private field
+        return joined
 
     async def _advance(self) -> None:
         reading = self.reading
@@ -204,11 +207,11 @@ class StreamCore:
                 self.ready.extend(await reading.more(self._idle_s))
             except APITimeoutError:
                 raise
-            except APIError as error:
-                raise _interrupted(error) from None
+            except APIError as failure:
+                raise _interrupted(failure) from None
             self._check_overrun()
-        elif (error := reading.ending_error()) is not None:
-            raise _interrupted(error)
+        elif (ending := reading.ending_error()) is not None:
+            raise _interrupted(ending)
         else:
             self.is_closed = True
             await reading.source.close()
@@ -283,10 +286,7 @@ class _Face:
     @property
     def response(self) -> ChatCompletion | None:
         """What has come so far, joined; complete at the end, with its ``routing``."""
-        joined = self._core.response()
-        if joined is not None and self._core.routing is not None:
-            joined._routing = self._core.routing  # noqa: SLF001  # our own type's private field
-        return joined
+        return self._core.response()
 
     @property
     def routing(self) -> Routing:

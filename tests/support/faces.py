@@ -35,6 +35,18 @@ def zoo(name: str = "sim", **fields: Any) -> SimulatedProvider:
     )
 
 
+def failing(name: str, *, rate: float = 1.0) -> SimulatedProvider:
+    """Return a provider whose model ``NAME-model`` answers 429 or 500."""
+    return SimulatedProvider(
+        name,
+        models=[
+            SimulatedModel(
+                id=f"{name}-model", error_rate=rate, input_usd_per_m=1, output_usd_per_m=1
+            )
+        ],
+    )
+
+
 def zoo_router(store: Any, **options: Any) -> Router:
     """A router over ``zoo`` with both as the arms of ``auto``, ``small`` first."""
     given: dict[str, Any] = {"providers": [zoo()], "models": ["small", "big"], "seed": 7}
@@ -207,7 +219,7 @@ def scripted_router(store: Any, *scripts: Scripted, **options: Any) -> tuple[Rou
     given: dict[str, Any] = {"providers": [wired()], "models": ["p/m"], "seed": 1}
     router = Router(store=store, **{**given, **options})
     io = FakeIO(*scripts)
-    router._io = io  # type: ignore[misc,assignment]
+    router._io = io  # type: ignore[assignment]
     return router, io
 
 
