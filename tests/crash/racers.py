@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.scene import asking, async_router_on, router_on, simulated
@@ -51,7 +52,7 @@ def _threads(
     def work(worker: int) -> None:
         for number in range(calls):
             try:
-                _spend(lambda n=number: _once(router, stream, seed + worker + n), tally, lock)
+                _spend(partial(_once, router, stream, seed + worker + number), tally, lock)
             except Exception as error:  # noqa: BLE001  # told to the parent
                 errors.append(f"{type(error).__name__}: {error}")
 

@@ -115,7 +115,7 @@ def events(*texts: str) -> list[bytes]:
     """The events of a whole stream that says ``texts``."""
     return [
         event('{"role":"assistant","content":""}'),
-        *(event('{"content":"%s"}' % text) for text in texts),
+        *(event('{"content":"' + text + '"}') for text in texts),
         event("{}", '"stop"'),
         usage_event(),
         b"data: [DONE]\n\n",

@@ -26,13 +26,13 @@ from tests.crash.scene import (
 from tests.support.server import Pause, ScriptedServer, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from trunkline import AsyncRouter
 
     from .conftest import Sized
 
-    Call = Callable[[], Awaitable[object]]
+    Call = Callable[[], Coroutine[Any, Any, None]]
     Way = Callable[[Call, float], Awaitable[object]]
 
 LONGEST_S = 0.005

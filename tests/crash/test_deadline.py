@@ -38,7 +38,7 @@ STREAMS: dict[str, Sequence[Step]] = {
     "hang": [Pause(9)],
     "dribbled head": [Dribble(EVENTS, gap_s=0.03)],
     "dribbled events": [EVENTS, Dribble(PIECE * 99, gap_s=0.002)],
-    "slow events": [EVENTS, *[PIECE, Pause(0.05)] * 99],
+    "slow events": [EVENTS, *(step for _ in range(99) for step in (PIECE, Pause(0.05)))],
     "stall": [EVENTS, PIECE, Pause(9)],
 }
 CASES = [

@@ -41,7 +41,7 @@ def field(request: pytest.FixtureRequest) -> Field:
 
 
 def race(path: str, way: str, start: str, field: Field) -> list[dict[str, Any]]:
-    context = multiprocessing.get_context(start)
+    context: Any = multiprocessing.get_context(start)
     pipes, processes = [], []
     for number in range(field.processes):
         ours, theirs = context.Pipe()
