@@ -25,7 +25,6 @@ if __name__ == "__main__":  # as a script, the package of benchmarks is not on t
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import tables
-
 from trunkline import Objective, Router
 from trunkline.policies import Learned
 from trunkline.providers import SimulatedModel, SimulatedProvider

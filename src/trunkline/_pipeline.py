@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from trunkline import _admission, _retries
 from trunkline._followup import answered
 from trunkline._holds import Hold, Outcome
+from trunkline._io.body import read_all
 from trunkline._settings import with_route
 from trunkline._streams import Reading, StreamCore
 from trunkline.errors import (
@@ -258,15 +259,13 @@ def _output_bytes(completion: ChatCompletion) -> int:
 
 async def _whole(source: ByteSource, *, tolerant: bool = False) -> HttpResponse:
     """Read the body; of an error answer as much as comes, because the status says enough."""
-    parts: list[bytes] = []
+    body = b""
     try:
-        while data := await source.read():
-            parts.append(data)
+        body = await read_all(source)
     except APIError:
         if not tolerant:
             raise
-    await source.close()
-    return HttpResponse(source.status, source.headers, b"".join(parts))
+    return HttpResponse(source.status, source.headers, body)
 
 
 async def plan(engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]) -> Decision:

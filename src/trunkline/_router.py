@@ -427,7 +427,7 @@ class AsyncRouter(_Base):
 
     async def close(self) -> None:
         """Close connections and store; a later call opens them again."""
-        self._pool.close()
+        await self._io.close()
         self._engine.close()
 
     aclose = close
