@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pytest_examples import CodeExample, find_examples
 
 from trunkline.governance import scopes
 from trunkline.providers.registry import ROWS
+from trunkline.types.routing import Routing
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -97,6 +99,15 @@ def test_every_provider_of_ours_is_named(text: str) -> None:
     table = text.partition("| provider | how |")[2].partition("| extra |")[0]
 
     assert all(f"`{row.name}`" in table for row in ROWS)
+
+
+def test_every_field_of_routing_it_names_is_one(text: str) -> None:
+    table = text.partition("| field | reads |")[2].partition("\n\n")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.count("|") > 2]
+    named = {name for cell in rows for name in re.findall(r"`\.(\w+)`", cell)}
+
+    assert len(named) >= 11
+    assert named <= {field.name for field in fields(Routing)}
 
 
 def test_every_form_of_scope_is_named_and_is_one(text: str) -> None:

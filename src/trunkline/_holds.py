@@ -238,7 +238,7 @@ class Hold:
         ending = self._ending or self._end_of(outcome)
         predicted = self.choice.prediction(self.deployment.id)
         drawn, choice = self.draw, self.choice
-        reason = choice.reason(drawn.index)
+        reason = choice.reason(drawn.index, drawn.mask)
         if self.deployment.id != self.drawn:
             reason = f"fallback, because {self.drawn} failed ({reason})"
         return Routing(
@@ -256,7 +256,7 @@ class Hold:
                 finish_reason=outcome.finish_reason,
             ),
             propensity=drawn.probabilities[drawn.index],
-            explored=choice.explored(drawn.index),
+            explored=choice.explored(drawn.index, drawn.mask),
             estimated=ending.state == "estimated",
             attempts=tuple(self.attempts),
             hold=usd(self.granted.amount_nanousd),

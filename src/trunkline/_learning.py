@@ -64,17 +64,21 @@ class Choice:
     cursor: int
     terms: Callable[[int], dict[str, dict[str, float]]]
 
-    def reason(self, index: int) -> str:
-        """Say in words why the candidate at ``index`` was taken."""
+    def reason(self, index: int, mask: Sequence[str | None] = ()) -> str:
+        """Say in words why the candidate at ``index`` was taken; ``mask`` is the budgets'."""
         if index == self.proposal.best or len(self.arms) == 1:
             return self.reason_words
-        if self.explored(index):
+        if self.explored(index, mask):
             return f"explored ({self.reason_words} preferred another)"
         return f"next best that fits the budget ({self.reason_words})"
 
-    def explored(self, index: int) -> bool:
-        """Whether the draw went to an arm that only exploration could take."""
-        return index != self.proposal.best and self.probabilities[index] > 0
+    def explored(self, index: int, mask: Sequence[str | None] = ()) -> bool:
+        """Whether the draw went to an arm that only exploration could take.
+
+        Where the best did not fit a budget, the next that fits was not a try.
+        """
+        best = next((i for i in self.ranking if not (mask and mask[i])), index)
+        return index != best and self.probabilities[index] > 0
 
     def prediction(self, arm: str) -> Prediction:
         """Return what was expected of a deployment; empty for one that was no candidate."""
@@ -99,9 +103,9 @@ class Choice:
             "u": self.u,
             "eps": self.proposal.eps,
             "chosen": granted.index,
-            "explored": self.explored(granted.index),
+            "explored": self.explored(granted.index, granted.mask),
             "explicit": call.is_explicit,
-            "reason": self.reason(granted.index),
+            "reason": self.reason(granted.index, granted.mask),
             "policy": self.policy,
             "objective": _objective_record(call.settings.objective),
             "objective_key": self.objective_key,

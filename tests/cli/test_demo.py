@@ -104,8 +104,22 @@ def test_a_run_books_what_it_reports_and_is_refused_at_its_budget(tmp_path: Path
     assert spent_in(store) == nanousd(report.learned.spend) <= nanousd(report.budget)
 
 
+def test_what_the_budget_pushed_to_a_cheaper_model_is_no_exploration(tmp_path: Path) -> None:
+    store = tmp_path / "demo.sqlite3"
+
+    demo.run(seed=1, calls=120, store=str(store))
+
+    with Router(providers=[Zoo([]).provider(0)], store=store) as router:
+        decisions = [router.explain(r.routing_id) for r in router.usage.records()]
+    pushed = [d for d in decisions if "fits the budget" in d.reason]
+    assert pushed
+    assert not any(d.explored for d in pushed)
+    forced = [d for d in decisions if d.propensity == 1 and d.chosen.propensity_before < 0.5]
+    assert not any(d.explored for d in forced)
+
+
 def test_learned_routing_beats_the_best_fixed_model_in_the_mean() -> None:
-    reports = [demo.run(seed=seed, calls=240, store=":memory:") for seed in range(3)]
+    reports = [demo.run(seed=seed, calls=360, store=":memory:") for seed in range(4)]
 
     learned = fmean(report.learned.value for report in reports)
     fixed = {
