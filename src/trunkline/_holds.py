@@ -357,8 +357,14 @@ class Hold:
             "request_id": outcome.request_id,
             "served": outcome.served,
             "has_usage": outcome.usage is not None,
-            "tries": len(self.attempts),
+            "earlier": [_attempt_record(attempt) for attempt in self.attempts],
         }
+
+
+def _attempt_record(attempt: Attempt) -> list[Any]:
+    """Keep what no row of its own tells: an unbilled try leaves none."""
+    a = attempt
+    return [a.provider, a.model, a.state, a.status_code, a.error, round(a.duration_s, 6)]
 
 
 def charge(hold: Hold, outcome: Outcome) -> tuple[Any, int]:
@@ -374,8 +380,7 @@ def charge(hold: Hold, outcome: Outcome) -> tuple[Any, int]:
     if outcome.is_whole and outcome.usage is not None:
         return "settled", exact
     error = outcome.error
-    unbilled = isinstance(error, APIError) and not _retries.may_have_billed(error)
-    if unbilled or (error is not None and not hold.in_flight):
+    if error is not None and not (hold.in_flight and _retries.may_have_billed(error)):
         return "voided", 0
     if prices is None:
         return "estimated", 0
