@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ HELLO: list[Any] = [{"role": "user", "content": "Hello there"}]
 DOLLAR = 1_000_000_000
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 PRICES: dict[str, Any] = {"input_usd_per_m": "1", "output_usd_per_m": "2"}
-NOON = 1_767_268_800.0  # 2026-01-01 12:00 UTC
 
 
 def zoo(name: str = "sim", **fields: Any) -> SimulatedProvider:
@@ -106,6 +106,17 @@ def stream_of(*texts: str, usage: Any = USAGE) -> bytes:
     if usage is not None:
         events.append(event(usage=usage))
     return b"".join(events) + DONE
+
+
+def drain(stream: Any, seen: list[Any]) -> None:
+    """Append each chunk to ``seen``, so that those before an error are there."""
+    for chunk in stream:
+        seen.append(chunk)  # noqa: PERF402
+
+
+def written(chunks: Any) -> str:
+    """Return the text that chunks spell."""
+    return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
 
 
 @dataclass
@@ -196,7 +207,7 @@ class FakeIO:
         return fn()
 
     def now(self) -> float:
-        return NOON + self.clock
+        return time.time() + self.clock - 1000.0  # the ledger's other writers know the real one
 
     def monotonic(self) -> float:
         return self.clock
