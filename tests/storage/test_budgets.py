@@ -7,7 +7,7 @@ from tests.support.books import CENT, NOON, UNBILLED, Books, charged, offer, pai
 
 from trunkline.errors import ConfigurationError
 from trunkline.governance.budgets import Budget
-from trunkline.storage import budgets, ledger
+from trunkline.storage import balances, budgets
 from trunkline.storage.balances import _CACHED, _MOST
 
 HOUR = 3600.0
@@ -200,6 +200,19 @@ def test_the_template_counts_again_when_the_literal_rule_goes(books: Books) -> N
     books.assert_sound()
 
 
+def test_the_template_counts_what_a_literal_rule_counted_in_a_later_period(books: Books) -> None:
+    books.budget("user:*", 5 * CENT)
+    books.now += 31 * 24 * HOUR
+    books.budget("user:bo", 9 * CENT)
+    books.settle(books.granted(user="bo"), paid(3))
+    remove(books, "user:bo")
+
+    books.settle(books.granted(user="bo"), paid(4))
+
+    assert books.figures("user:bo") == (7, 0)
+    books.assert_sound()
+
+
 def test_a_literal_budget_shows_its_past_when_a_template_over_it_goes(books: Books) -> None:
     books.budget("user:bo", 5 * CENT)
     books.settle(books.granted(user="bo"), paid(2))
@@ -260,10 +273,10 @@ def test_more_callers_than_are_remembered_are_still_counted_right(books: Books) 
     books.budget("all", 10**15)
 
     def many(connection: Any) -> None:
-        book, at = ledger.balances.book_at(connection, NOON)
+        book, at = balances.book_at(connection, NOON)
         for i in range(_CACHED + 2):
             book.places(connection, ("all", f"user:{i}"), at)
-            ledger.balances.block_place(connection, str(i), CENT)
+            balances.block_place(connection, str(i), CENT)
         assert len(book._groups) == 2
         assert len(connection.cache["blocks"]) == 2
 

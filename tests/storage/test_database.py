@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from tests.support.books import Books
 
 from trunkline.errors import ConfigurationError, StorageError
-from trunkline.storage import _sqlite, database, usage
+from trunkline.storage import _sqlite, database, migrations, usage
 from trunkline.storage.database import Busy, Database
 
 fork = multiprocessing.get_context("fork")
@@ -298,13 +299,14 @@ def test_S11_an_interrupt_at_any_line_leaves_neither_lock_nor_transaction(db: Da
 
     for stop in range(1, 60):
         db.defer(add("deferred"))
+        before = sys.gettrace()  # coverage measures by the same means
         sys.settrace(tracer_at(stop))
         try:
             db.write(add())
         except KeyboardInterrupt:
             done += 1
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
         assert db._mine.active is False
         other = threading.Thread(target=db.write, args=(add("after"),))
         other.start()
@@ -418,7 +420,7 @@ def test_close_waits_for_a_moment_and_then_leaves_it_to_the_lease(
     db.write(add())
     db.defer(add("dropped"))
     waits: list[float] = []
-    monkeypatch.setattr(database.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     other = sqlite3.connect(db.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
@@ -459,6 +461,43 @@ def test_what_is_deferred_is_written_at_exit(store_path: str) -> None:
     db = Database(store_path)
     assert counters(db) == {"n": 1}
     db.close()
+
+
+def test_exit_closes_every_store_that_is_left(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = weakref.ref(Database(":memory:"))
+    monkeypatch.setattr(database, "_live", {1: dropped, 2: weakref.ref(db)})
+    db.defer(add())
+
+    database._close_all()
+
+    assert db._mine.connection is None
+    assert counters(db) == {"n": 1}
+
+
+def test_a_store_that_cannot_be_brought_up_to_date_is_closed_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def migrate(connection: Any, path: str) -> None:
+        raise StorageError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "migrate", migrate)
+        with pytest.raises(StorageError, match="no"):
+            db.write(add())
+    assert not os.path.exists(f"{db.path}-wal")
+
+    db.write(add())
+    assert counters(db) == {"n": 1}
+
+
+def test_a_fork_before_the_first_call_opens_the_store_in_the_child(db: Database) -> None:
+    db.after_fork_in_child()
+
+    db.write(add())
+
+    assert counters(db) == {"n": 1}
 
 
 def test_a_database_that_is_dropped_is_forgotten(store_path: str) -> None:

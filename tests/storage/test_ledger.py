@@ -141,6 +141,21 @@ def test_M4_a_settled_estimate_does_not_move_again(books: Books) -> None:
     assert not books.settle(call_id, paid(5)).moved
 
 
+def test_M4_a_hold_that_moved_since_it_was_read_is_left_alone(books: Books) -> None:
+    books.budget("all", CENT)
+    call_id = books.granted()
+
+    def twice(connection: Any) -> tuple[bool, bool]:
+        (stale,) = ledger.open_holds(connection)
+        first = ledger.settle(connection, call_id, 1, paid(3), books.now)
+        second = ledger._move(connection, stale, paid(4), books.now)
+        return first.moved, second.moved
+
+    assert books.write(twice) == (True, False)
+    assert books.figures("all") == (3, 0)
+    books.assert_sound()
+
+
 def test_M4_nothing_is_known_of_a_call_that_was_never_held(books: Books) -> None:
     assert not books.settle("unheard-of").moved
 
@@ -540,15 +555,13 @@ def test_a_failing_decision_leaves_nothing_held(books: Books) -> None:
     books.assert_sound()
 
 
-def test_the_schema_itself_refuses_a_hold_that_cannot_be(books: Books) -> None:
+@pytest.mark.parametrize(
+    "wrong", ["state = 'lost'", "cost = 1", "state = 'settled'", "amount = -1"]
+)
+def test_the_schema_itself_refuses_a_hold_that_cannot_be(books: Books, wrong: str) -> None:
     books.granted()
 
-    for wrong in (
-        "UPDATE hold SET state = 'lost'",
-        "UPDATE hold SET cost = 1",
-        "UPDATE hold SET state = 'settled'",
-        "UPDATE hold SET amount = -1",
-    ):
-        with pytest.raises(StorageError, match="CHECK") as caught:
-            books.write(lambda c, sql=wrong: c.execute(sql))
-        assert isinstance(caught.value.__cause__, sqlite3.IntegrityError)
+    with pytest.raises(StorageError, match="CHECK") as caught:
+        books.write(lambda c: c.execute(f"UPDATE hold SET {wrong}"))
+
+    assert isinstance(caught.value.__cause__, sqlite3.IntegrityError)

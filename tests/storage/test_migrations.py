@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.support.books import Books
+
 from trunkline.errors import StorageError
 from trunkline.storage import _sqlite, migrations
 from trunkline.storage.database import Busy, Database
@@ -110,7 +110,7 @@ def test_D6_a_newer_schema_is_refused_and_not_touched(store_path: str) -> None:
 
     for _ in range(2):
         with pytest.raises(StorageError, match=r"newer trunkline \(schema 99"):
-            database.write(lambda c: None)
+            database.write(lambda _: None)
 
     assert Path(store_path).read_bytes() == before
 
@@ -122,7 +122,7 @@ def test_another_programs_database_is_refused_and_not_touched(store_path: str) -
     before = Path(store_path).read_bytes()
 
     with pytest.raises(StorageError, match="another program"):
-        Database(store_path).write(lambda c: None)
+        Database(store_path).write(lambda _: None)
 
     assert Path(store_path).read_bytes() == before
 

@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-
 from tests.support.books import NOON, Books, offer
+
 from trunkline.governance.periods import period_of
 from trunkline.storage import budgets, ledger
 from trunkline.storage.records import Ending, Granted
@@ -185,7 +185,7 @@ class Machine(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.model.calls)))
         call, client = self.model.calls[key], self.client(which)
         if call.state != "reserved":
-            client.write(lambda c: ledger.correct(c, *key, cost, client.now))
+            client.write(lambda c: ledger.correct(c, key[0], key[1], cost, client.now))
             call.state, call.cost = "settled", cost
             self.model.newest = max(self.now, self.model.newest)
 

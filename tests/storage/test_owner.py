@@ -81,7 +81,7 @@ def test_a_process_that_is_only_hidden_is_not_dead(
 
 def test_a_process_that_hides_and_answers_is_not_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     place = ":".join(owner().split(":")[:2])
-    monkeypatch.setattr(os, "kill", lambda pid, signal: None)
+    monkeypatch.setattr(os, "kill", lambda *_: None)
 
     assert not is_dead(f"{place}:999999999:1")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.support.books import CENT, Books, offer, paid
+
 from trunkline.storage import ledger
 from trunkline.storage.records import Granted, NotGranted
 
@@ -153,8 +153,7 @@ def test_threads_of_one_process_share_one_file(store_path: str) -> None:
     grants: list[Any] = []
 
     def client(number: int) -> None:
-        for i in range(10):
-            grants.append(books.reserve(call_id=f"{number}-{i}")[1])
+        grants.extend(books.reserve(call_id=f"{number}-{i}")[1] for i in range(10))
 
     threads = [threading.Thread(target=client, args=(n,)) for n in range(4)]
     for thread in threads:

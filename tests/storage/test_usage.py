@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.support.books import CENT, NOON, UNBILLED, Books, charged, offer, paid
+
 from trunkline.errors import ConfigurationError
 from trunkline.storage import usage
 

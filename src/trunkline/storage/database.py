@@ -21,11 +21,10 @@ from trunkline.errors import ConfigurationError, StorageError
 
 from . import _sqlite, check, migrations
 from ._sqlite import MEMORY, SqliteConnection
+from .connection import Connection as Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from .connection import Connection
 
 T = TypeVar("T")
 _logger = logging.getLogger("trunkline")
@@ -243,10 +242,7 @@ class Database:
 
     def _fault(self, mine: _Process, error: Exception) -> StorageError:
         """Name the file and what failed, and close it: the next call opens it afresh."""
-        try:
-            self._drop(mine)
-        except sqlite3.Error:
-            mine.connection = None
+        self._drop(mine)
         what = getattr(error, "sqlite_errorname", type(error).__name__)
         return StorageError(
             f"the store {self.path} could not be used: {error} ({what});"
