@@ -23,7 +23,7 @@ from trunkline.catalog.pricing import is_stale
 from trunkline.catalog.resolve import ProviderInfo, Resolution, place, resolve
 from trunkline.catalog.table import Catalog
 from trunkline.errors import ConfigurationError
-from trunkline.providers.registry import make
+from trunkline.providers.registry import VARIABLES, make
 from trunkline.storage import ids
 
 if TYPE_CHECKING:
@@ -174,8 +174,7 @@ class Engine:
             self._found.clear()
         if not self.providers:
             raise ConfigurationError(
-                "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, "
-                "CO_API_KEY, HF_TOKEN or OLLAMA_HOST, or pass providers=[...]; "
+                f"no provider is configured: set {VARIABLES}, or pass providers=[...]; "
                 "trunkline.providers.EchoProvider() answers without any key"
             )
         key = (name, models)

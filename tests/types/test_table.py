@@ -221,3 +221,12 @@ def test_tables_survive_copies(again: Any) -> None:
 def test_what_is_no_record_is_refused() -> None:
     with pytest.raises(TypeError, match="dataclasses or mappings, not int"):
         Table([1])
+
+
+def test_people_read_dates_where_records_keep_epoch_seconds() -> None:
+    table = Table([{"name": "day", "resets_at": 86_400.0}, {"name": "total", "resets_at": None}])
+
+    assert "1970-01-02 00:00:00Z" in table.to_text()
+    assert "1970-01-02 00:00:00Z" in table._repr_html_()
+    assert table.to_dicts()[0]["resets_at"] == 86_400.0
+    assert "86400" in table.to_csv()

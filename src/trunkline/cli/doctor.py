@@ -194,8 +194,7 @@ def _providers() -> Iterator[Finding]:
         yield Finding("wrong", "providers", error.message)
         return
     if not found:
-        variables = " or ".join(v for row in registry.ROWS for v in row.variables)
-        yield Finding("note", "providers", "none in the environment", f"set {variables}")
+        yield Finding("note", "providers", "none in the environment", f"set {registry.VARIABLES}")
         return
     shown = [f"{p.name} ({getattr(p, 'key', None) or 'no key'})" for p in found]
     yield Finding("ok", "providers", ", ".join(shown))

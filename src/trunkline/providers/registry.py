@@ -57,6 +57,8 @@ ROWS = (
     Row("simulated", None, "trunkline.providers.simulated:SimulatedProvider"),
     Row("function", None, "trunkline.providers.function:FunctionProvider"),
 )
+# What to name to somebody who has configured nothing.
+VARIABLES = " or ".join(variable for row in ROWS for variable in row.variables)
 
 
 def configured_from_environment(environ: Mapping[str, str] | None = None) -> list[Provider]:

@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
@@ -64,7 +65,7 @@ class Table(Sequence[Record], Generic[Record]):
 
     def to_text(self) -> str:
         """Return the table aligned for a terminal."""
-        return text_table(self._columns, self._rows())
+        return text_table(self._columns, self._shown())
 
     def to_pandas(self) -> Any:
         """Return a ``pandas.DataFrame``; amounts are an object column of ``Decimal``."""
@@ -108,10 +109,19 @@ class Table(Sequence[Record], Generic[Record]):
         return line("Table", f"{count}:" if self._columns else count, self._columns)
 
     def _repr_html_(self) -> str:
-        return html_table(self._columns, self._rows())
+        return html_table(self._columns, self._shown())
 
     def _rows(self) -> list[Mapping[str, Any]]:
         return [_as_mapping(record) for record in self._records]
+
+    def _shown(self) -> list[Mapping[str, Any]]:
+        """Return the rows for people's eyes: instants as dates, not as epoch seconds."""
+        instants = [name for name in self._columns if name == "timestamp" or name.endswith("_at")]
+        if not instants:
+            return self._rows()
+        return [
+            {**row, **{name: _dated(row.get(name)) for name in instants}} for row in self._rows()
+        ]
 
     def _by_column(self) -> dict[str, list[Any]]:
         rows = self._rows()
@@ -125,6 +135,12 @@ def _as_mapping(record: object) -> Mapping[str, Any]:
         # Not asdict: that copies deep and turns nested records into dicts.
         return {field.name: getattr(record, field.name) for field in fields(record)}
     raise TypeError(f"a Table holds dataclasses or mappings, not {type(record).__name__}")
+
+
+def _dated(value: object) -> object:
+    if not isinstance(value, float):
+        return value
+    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _columns_of(records: Iterable[object]) -> tuple[str, ...]:
