@@ -15,7 +15,8 @@ def ask(router: Router, text: str) -> None:
     )
 
 
-with Router(providers=[zoo]) as router:
+# In memory, so that these budgets do not stay in your own books.
+with Router(providers=[zoo], store=":memory:") as router:
     # Money is text, int or Decimal: usd=0.05 would be refused, because floats are not exact.
     router.budgets.set("team:research", usd="0.05", per="month")
     router.budgets.set("user:*", usd="0.02", per="day")  # each user, a row made at first use

@@ -24,7 +24,9 @@ zoo = SimulatedProvider(
     ]
 )
 
-with Router(providers=[zoo], objective=Objective(quality=1, cost=0.1), seed=7) as router:
+with Router(
+    providers=[zoo], store=":memory:", objective=Objective(quality=1, cost=0.1), seed=7
+) as router:
     chosen: dict[str, list[str]] = {"sums": [], "verse": []}
     for number in range(120):
         kind, text = (

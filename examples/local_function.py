@@ -30,7 +30,7 @@ local = FunctionProvider(
     ],
 )
 
-with Router(providers=[local]) as router:
+with Router(providers=[local], store=":memory:") as router:
     hello = [{"role": "user", "content": "hello"}]
 
     answer = router.chat.completions.create(model="local/shout", messages=hello)

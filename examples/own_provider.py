@@ -53,7 +53,7 @@ class Oracle:  # asks an imaginary API: a question in, lines of text out, token 
         yield b'{"text": "Know "}\n{"text": "thyself.", "end": "stop", "usage": %s}\n' % usage
 
 
-with tl.Router(providers=[Oracle()]) as router:
+with tl.Router(providers=[Oracle()], store=":memory:") as router:
     asked = [{"role": "user", "content": "What now?"}]
     print(router.chat.completions.create(model="auto", messages=asked).choices[0].message.content)
     for chunk in router.chat.completions.create(model="auto", messages=asked, stream=True):

@@ -14,7 +14,8 @@ zoo = SimulatedProvider(
     ]
 )
 
-with Router(providers=[zoo]) as router:
+# These books are kept in memory; leave store= out, and they are one SQLite file of yours.
+with Router(providers=[zoo], store=":memory:") as router:
     # OpenAI's call, shapes and names; "auto" lets the router choose.
     answer = router.chat.completions.create(
         model="auto",

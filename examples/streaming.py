@@ -8,7 +8,7 @@ from trunkline.providers import EchoProvider
 # Echo answers with your own words, a word a chunk: no key, no network, no cost.
 QUESTION = [{"role": "user", "content": "one two three four five"}]
 
-with Router(providers=[EchoProvider()]) as router:
+with Router(providers=[EchoProvider()], store=":memory:") as router:
     # A stream is an iterator and a context manager. Leaving the block early hangs up, and only what
     # was received is paid for.
     with router.chat.completions.create(model="echo", messages=QUESTION, stream=True) as stream:
@@ -25,7 +25,7 @@ with Router(providers=[EchoProvider()]) as router:
 
 async def main() -> None:
     """Do the same without blocking; this works on trio, too."""
-    async with AsyncRouter(providers=[EchoProvider()]) as router:
+    async with AsyncRouter(providers=[EchoProvider()], store=":memory:") as router:
         stream = await router.chat.completions.create(model="echo", messages=QUESTION, stream=True)
         async for chunk in stream:
             if chunk.choices and chunk.choices[0].delta.content:

@@ -30,6 +30,7 @@ def test_example_runs_and_says_something(script: Path, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    assert list(tmp_path.iterdir()) == [], "an example must leave nothing in its user's books"
 
 
 @pytest.mark.parametrize("block", list(find_examples(str(ROOT / "README.md"))), ids=str)
