@@ -26,7 +26,7 @@ with Router(providers=[zoo], store=":memory:") as router:
         for number in range(100):
             ask(research, f"Question {number}")
     except BudgetExceededError as refused:  # nothing was sent, nothing was billed
-        print(f"refused after {number} calls by {refused.scope}: {refused.message}\n")
+        print(f"refused by {refused.scope}: {refused.message}\n")
 
     print(router.budgets.status().to_text(), "\n")
 
