@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trunkline import _retries, _store
 from trunkline.catalog import pricing
-from trunkline.errors import APIError, BudgetExceededError, Refused, TrunklineError
+from trunkline.errors import BudgetExceededError, Refused, TrunklineError
 from trunkline.governance.budgets import Offer
 from trunkline.routing import distribution
 from trunkline.storage import events, ledger, usage

@@ -57,15 +57,14 @@ def may_have_billed(error: BaseException) -> bool:
     """Whether the outcome is unknown, so that the attempt stays charged.
 
     An error status means the provider refused before it generated anything; everything else that
-    was sent may have been billed, cancellation included.
+    was sent may have been billed, cancellation included, unless ``io.open`` noted on it that no
+    byte had left.
     """
     if isinstance(error, StreamInterruptedError) and error.error is not None:
         return True
     if isinstance(error, APIStatusError):
         return False
-    if isinstance(error, APIError):
-        return error.sent
-    return True
+    return bool(getattr(error, "sent", True))
 
 
 def wait_s(error: BaseException | None, failures: int, jitter: float) -> float:

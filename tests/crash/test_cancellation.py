@@ -23,7 +23,7 @@ from tests.crash.scene import (
     router_on,
     simulated,
 )
-from tests.support.server import Pause, ScriptedServer, answer
+from tests.support.server import Pause, Reset, ScriptedServer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -198,5 +198,68 @@ def test_S10_cancelled_calls_are_charged_at_least_what_was_billed(
     with router_on(store_path, simulated(0)) as reader:
         books = audit(reader)
     assert tries // 20 < tries + 2 - done, "too few were cancelled to show anything"
+    assert (books.held, books.open_holds, books.findings) == (0, 0, [])
+    assert books.spent >= provider.billed.nanousd
+
+
+def states(router: AsyncRouter) -> list[str]:
+    with router_on(router._engine.database.path, simulated(0)) as reader:
+        assert len(reader.budgets.holds()) == 0
+        return [record.state for record in reader.usage.records()]
+
+
+def test_M5_a_call_cancelled_while_it_connects_owes_nothing(
+    store_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.sleep(9)
+
+    with ScriptedServer([[answer(completion())]]) as server:
+        router = async_router_on(store_path, local(server))
+
+        async def main() -> None:
+            await router.chat.completions.create(**{**asking(3), "model": "local/m"})
+            router._io._free().clear()
+            monkeypatch.setattr("trunkline._io._async_network._connect_asyncio", never)
+            await waited_for(
+                lambda: router.chat.completions.create(**{**asking(3), "model": "local/m"}), 0.05
+            )
+
+        asyncio.run(main())
+
+        assert sorted(states(router)) == ["settled", "voided"]
+
+
+def test_M7_a_call_cancelled_between_two_attempts_owes_the_first_one_only(store_path: str) -> None:
+    with ScriptedServer([[Reset]]) as server:
+        router = async_router_on(store_path, local(server))
+
+        async def main() -> None:
+            with anyio.move_on_after(0.25):
+                await router.chat.completions.create(**{**asking(3), "model": "local/m"})
+
+        asyncio.run(main())
+
+        assert len(server.requests) == 1
+        assert sorted(states(router)) == ["estimated", "voided"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_S10_a_cancelled_commit_to_the_disk_is_known_before_it_is_cleaned_up(
+    store_path: str, backend: str, sized: Sized
+) -> None:
+    provider = simulated(0.001)
+    router = async_router_on(store_path, provider, durability="full")
+    way = moved_on if backend == "trio" else cancelled_twice
+
+    async def main() -> None:
+        await router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
+        await campaign(router, way, MODEL, sized(500), stream=False)
+        await router.close()
+
+    run(backend, main)
+
+    with router_on(store_path, simulated(0)) as reader:
+        books = audit(reader)
     assert (books.held, books.open_holds, books.findings) == (0, 0, [])
     assert books.spent >= provider.billed.nanousd

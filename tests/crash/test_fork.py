@@ -93,7 +93,7 @@ def test_L3_forks_under_way_keep_the_books_right(store_path: str, sized: Sized) 
 
 
 def test_L3_forks_under_way_share_no_connection(store_path: str, sized: Sized) -> None:
-    script = [Pause(0.001), answer(completion(), b"Content-Type: application/json")]
+    script: list[Any] = [Pause(0.001), answer(completion(), b"Content-Type: application/json")]
     with ScriptedServer([script]) as server, router_on(store_path, local(server)) as router:
         router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
 

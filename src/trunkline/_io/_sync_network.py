@@ -85,13 +85,21 @@ class BlockingStream(httpcore.NetworkStream):
             while unsent:
                 left_s = None if until is None else until - limits.monotonic()
                 self._sock.settimeout(limits.left(left_s))
-                count = self._sock.send(unsent)
-                limits.sent = True
+                count = self._send(unsent, limits)
                 unsent = unsent[count:]
         except TimeoutError:
             raise httpcore.WriteTimeout from None
         except OSError:
             raise httpcore.WriteError from None
+
+    def _send(self, unsent: memoryview, limits: Limits) -> int:
+        # Noted before, because an interrupt can arrive between the send and the next line.
+        before, limits.sent = limits.sent, True
+        try:
+            return self._sock.send(unsent)
+        except OSError:
+            limits.sent = before
+            raise
 
     def start_tls(
         self,

@@ -56,6 +56,9 @@ async def open_exchange(
         except BaseException as error:
             wire.discard()
             if not isinstance(error, Exception) or not is_wire_failure(error):
+                if not limits.sent:
+                    # A call cancelled while it connects owes nothing, and only here is that known.
+                    error.__dict__["sent"] = False
                 raise
             failure = connection_error(error, target.name, limits)
         if not (is_reused and not limits.sent and not limits.is_past_deadline):

@@ -77,7 +77,8 @@ class IO(Protocol):
             transport: Answers in place of a socket.
 
         Raises:
-            APIConnectionError: ``sent=False`` if no byte can have left.
+            APIConnectionError: ``sent=False`` if no byte can have left; a cancellation that cannot
+                have let one out carries the same attribute.
             APITimeoutError: The same.
         """
         ...
