@@ -1,0 +1,120 @@
+"""M11: whatever reaches a provider went through reserve and settle first.
+
+The public methods of both routers are enumerated, so a new one fails here until it is listed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.faces import HELLO, zoo
+
+from trunkline import AsyncRouter, NotFoundError, Router
+from trunkline.providers import FunctionProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RESOURCES = ("chat", "models", "budgets", "usage", "rewards")
+REACHES_A_PROVIDER = {"chat.completions.create"}
+# How to call the methods that must reach nobody.
+ARGUMENTS: dict[str, Any] = {
+    "acting_as": None,
+    "aclose": {},
+    "budget": {"usd": "1"},
+    "budgets.correct": {"routing_id": "x", "usd": "1"},
+    "budgets.holds": {},
+    "budgets.remove": {"scope": "all"},
+    "budgets.set": {"scope": "all", "usd": "1"},
+    "budgets.status": {},
+    "close": {},
+    "explain": {"routing_id": "x"},
+    "feedback": {"response": "x", "score": 1},
+    "from_config": {"path": "nowhere.toml"},
+    "models.add": None,
+    "models.list": {},
+    "models.resolve": {"name": "small"},
+    "models.retrieve": {"model": "small"},
+    "on": {"event": "error", "fn": print},
+    "plan": {"messages": HELLO, "model": "small"},
+    "rewards.add": {"name": "n", "fn": len},
+    "rewards.remove": {"name": "n"},
+    "usage.records": {},
+    "usage.summary": {},
+    "with_options": {"team": "a"},
+}
+
+
+def methods(thing: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the public methods of a router and of what hangs on it."""
+    for name in dir(thing):
+        if name.startswith("_"):
+            continue
+        value = getattr(thing, name)
+        if callable(value):
+            yield prefix + name, value
+        elif type(value).__module__.startswith("trunkline"):
+            yield from methods(value, f"{prefix}{name}.")
+
+
+def finish(result: Any) -> Any:
+    async def awaited() -> Any:
+        return await result
+
+    return asyncio.run(awaited()) if inspect.isawaitable(result) else result
+
+
+@pytest.fixture(params=[Router, AsyncRouter])
+def router(request: Any, store_path: str) -> Any:
+    return request.param(providers=[zoo(), FunctionProvider(no_answer)], store=store_path)
+
+
+def no_answer(*_: Any, **__: Any) -> str:
+    raise AssertionError("a provider was reached")
+
+
+def test_every_public_method_is_known_here(router: Any) -> None:
+    names = {name for name, _ in methods(router)}
+
+    assert names - REACHES_A_PROVIDER <= set(ARGUMENTS)
+    assert {name.partition(".")[0] for name in names if "." in name} == set(RESOURCES)
+    assert names >= REACHES_A_PROVIDER
+
+
+def test_what_is_no_call_reaches_no_provider_and_holds_nothing(router: Any) -> None:
+    for name, method in methods(router):
+        if (arguments := ARGUMENTS.get(name)) is None:
+            continue
+        with contextlib.suppress(NotFoundError, ValueError):
+            finish(method(**arguments))
+
+    assert router._engine.providers["sim"].billed.calls == 0
+    assert len(finish(router.usage.records())) == 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_reaches_a_provider_holds_before_and_settles_after(router: Any, stream: bool) -> None:
+    held: list[int] = []
+
+    def answering(*_: Any, **__: Any) -> str:
+        database = router._engine.database
+        held.append(database.read(lambda c: c.execute(HELD).fetchone()[0]))
+        return "answered"
+
+    router._engine.providers["function"]._functions["function"] = answering
+    for name in REACHES_A_PROVIDER:
+        method = dict(methods(router))[name]
+        answer = finish(method(model="function", messages=HELLO, stream=stream))
+        if stream:
+            finish(answer.close())
+
+    assert held == [1]
+    assert len(finish(router.budgets.holds())) == 0
+    assert len(finish(router.usage.records())) == 1
+
+
+HELD = "SELECT count(*) FROM hold WHERE state = 'reserved'"
