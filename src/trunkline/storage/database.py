@@ -178,8 +178,10 @@ class Database:
         for _ in range(due):
             mine.deferred.popleft()
         mine.writes += 1
-        if mine.writes % _WAL_CHECK_EVERY == 0 and self.path != MEMORY:
-            _sqlite.keep_log_small(connection, self.path)
+        is_due = mine.writes >= _WAL_CHECK_EVERY and self.path != MEMORY
+        # Once the log is too large, every write tries, until one finds nobody in the way.
+        if is_due and _sqlite.keep_log_small(connection, self.path):
+            mine.writes = 0
         return result
 
     def _drain(self, connection: SqliteConnection, mine: _Process, due: int) -> None:
