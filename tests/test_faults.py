@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import time
 from decimal import Decimal
-from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,20 +114,23 @@ def test_P1_only_the_providers_own_refusals_are_taken_elsewhere(
 
 
 @pytest.mark.parametrize(
-    ("header", "least"),
+    ("headers", "least"),
     [
-        (b"Retry-After: 2", 2.0),
-        (b"retry-after-ms: 1500", 1.5),
-        (b"Retry-After: " + formatdate(time.time() + 30, usegmt=True).encode(), 25.0),
+        ([b"Retry-After: 2"], 2.0),
+        ([b"retry-after-ms: 1500"], 1.5),
+        (
+            [b"Date: Mon, 23 Nov 2026 10:00:00 GMT", b"Retry-After: Mon, 23 Nov 2026 10:00:30 GMT"],
+            30.0,
+        ),
     ],
 )
-def test_P2_the_asked_wait_is_kept(serve: Any, header: bytes, least: float) -> None:
-    served = serve(failing(429, header), OK)
+def test_P2_the_asked_wait_is_kept(serve: Any, headers: list[bytes], least: float) -> None:
+    served = serve(failing(429, *headers), OK)
 
     ask(served.router, "p/m")
 
     (nap,) = served.naps
-    assert least <= nap <= least + 6
+    assert least <= nap <= least + 0.25
     assert served.asked == 2
 
 

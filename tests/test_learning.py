@@ -224,6 +224,19 @@ def test_a_row_that_cannot_be_folded_is_passed_over_by_everyone(
     assert state_of(router).total_signals == 1
 
 
+def test_learning_that_fails_fails_nothing(
+    router: Router, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(router)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LearnedState, "fold", lambda *_: 1 / 0)
+        assert ask(router).choices
+        router.feedback(ask(router), score=1)
+
+    assert "learning from event" in caplog.text
+
+
 class Broken:
     """A policy that answers whatever it is told to."""
 

@@ -124,8 +124,6 @@ class Choice:
 
     def decision(self, call: Call) -> Decision:
         """Return the decision as it stands without a draw: the best-ranked candidate."""
-        if not self.ranking:
-            raise _none_left(call, self.proposal)
         candidates = tuple(
             Candidate(
                 provider=d.provider,
@@ -375,7 +373,7 @@ def read_decision(row: EventRow) -> Decision:
     """Read a decision event back into the record that ``plan`` makes."""
     body = row.body
     predicted = body["predicted"]
-    candidates = tuple(
+    candidates: tuple[Candidate, ...] = tuple(
         _candidate(body, i, arm, _logged(predicted, i)) for i, arm in enumerate(body["arms"])
     )
     listed = {c.id for c in candidates}
@@ -389,7 +387,7 @@ def read_decision(row: EventRow) -> Decision:
         c if c.ruled_out or c.id not in why_not else _with_reason(c, why_not[c.id])
         for c in candidates
     )
-    chosen = candidates[body["chosen"]]
+    chosen = candidates[int(body["chosen"])]
     return Decision(
         id=row.call_id,
         requested=body["requested"],
