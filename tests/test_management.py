@@ -248,8 +248,8 @@ def test_models_are_listed_with_prices_and_resolved_with_a_reason(router: Router
     assert router.models.resolve("small").id == "sim/small"
     assert router.models.resolve("small").reason == "declared by sim"
     assert router.models.retrieve("sim/big").output_usd_per_m == 4
-    unknown = router.models.retrieve("sim/other")
-    assert (unknown.input_usd_per_m, unknown.supports) == (None, None)
+    with pytest.raises(NotFoundError, match="sim/other"):
+        router.models.retrieve("sim/other")  # who simulates knows all its models
 
 
 def test_an_added_model_is_known_and_listed(router: Router) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from trunkline._settings import Settings, mapping
+from trunkline._settings import Settings, is_iterable, mapping
 from trunkline.catalog import capabilities, tokens
 from trunkline.errors import ConfigurationError, NoEligibleModelError
 from trunkline.types.params import CHAT_PARAMS, TRANSPORT_PARAMS
@@ -232,8 +232,9 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
 
 
 def _dicts(value: Any, name: str) -> list[dict[str, Any]]:
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"{name} must be a list of dicts, not {type(value).__name__}")
+    if isinstance(value, str | bytes | Mapping) or not is_iterable(value):
+        kind = type(cast("object", value)).__name__
+        raise ConfigurationError(f"{name} must be a list of dicts, not {kind}")
     return [_as_dict(item, f"{name}[{index}]") for index, item in enumerate(value)]
 
 
@@ -245,7 +246,7 @@ def _as_dict(item: Any, name: str) -> dict[str, Any]:
         said.pop("reasoning_content", None)
         return {"role": item.role, **said} if hasattr(item, "role") else said
     if isinstance(item, Mapping):
-        return dict(item)
+        return dict(cast("Mapping[str, Any]", item))
     raise ConfigurationError(f"{name} must be a dict, not {type(item).__name__}")
 
 
@@ -280,5 +281,5 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 def _is_omitted(value: Any) -> bool:
     # Code written for the SDK passes its sentinels, which mean "as if not given".
-    kind = type(value)
+    kind = cast("type[object]", type(value))
     return kind.__name__ in ("NotGiven", "Omit") and kind.__module__.startswith("openai")

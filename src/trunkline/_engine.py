@@ -239,7 +239,11 @@ class Engine:
 
     def _infos(self) -> dict[str, ProviderInfo]:
         return {
-            name: ProviderInfo(section=provider_section(p), models=p.models)
+            name: ProviderInfo(
+                section=provider_section(p),
+                models=p.models,
+                is_closed=getattr(p, "is_closed", False),
+            )
             for name, p in self.providers.items()
         }
 

@@ -14,7 +14,7 @@ from trunkline._followup import answered
 from trunkline._holds import Hold, Outcome
 from trunkline._io.body import read_all
 from trunkline._settings import with_route
-from trunkline._streams import Reading, StreamCore
+from trunkline._streams import Reading, StreamCore, elapsed_s
 from trunkline.errors import (
     APIError,
     ConfigurationError,
@@ -116,7 +116,7 @@ class Exchanges:
         completion = answer.completion
         assert completion is not None  # noqa: S101  # one of the two is always there
         await self.hold.end(self.io, answer.outcome)
-        completion._routing = self.hold.routing(answer.outcome, self.adjusted)  # noqa: SLF001
+        completion.attach_routing(self.hold.routing(answer.outcome, self.adjusted))
         await answered(self.engine, self.io, completion.routing, lambda: completion)
         return completion
 
@@ -181,11 +181,9 @@ class Exchanges:
             )
             return await self._read(provider, built, source, started)
         except BaseException as error:
-            extra = 0.0
             if source is not None:
-                extra = source.elapsed_extra_s
                 source.abort()
-            self._failed(error, self.io.monotonic() - started + extra, source)
+            self._failed(error, elapsed_s(self.io, source, started), source)
             raise
 
     async def _read(
@@ -209,7 +207,7 @@ class Exchanges:
             served=completion.model,
             received_bytes=0 if completion.usage else _output_bytes(completion),
             is_whole=True,
-            duration_s=self.io.monotonic() - started + source.elapsed_extra_s,
+            duration_s=elapsed_s(self.io, source, started),
             finish_reason=completion.choices[0].finish_reason,
             request_id=source.headers.get("x-request-id"),
         )

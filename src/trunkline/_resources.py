@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from trunkline._engine import Engine
+    from trunkline._io.protocol import IO
     from trunkline._management import Since
-    from trunkline._router import AsyncRouter, Router
+    from trunkline._settings import Settings
     from trunkline.catalog.models import Model
     from trunkline.types.chat import ChatCompletion
     from trunkline.types.params import ChatParams
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 class Completions:
     """``router.chat.completions``."""
 
-    def __init__(self, router: Router) -> None:
-        self._router = router
+    def __init__(self, io: IO, engine: Engine, scoped: Callable[[], Settings]) -> None:
+        self._io, self._engine, self._scoped = io, engine, scoped
 
     @overload
     def create(
@@ -80,10 +81,9 @@ class Completions:
             APIError: The provider failed, after retries and fallbacks; ``.attempts`` tells.
             StorageError: The ledger cannot be written; nothing was sent.
         """
-        router = self._router
         given = {**params, "messages": messages, "model": model, "stream": stream}
         answer = run_to_completion(
-            _pipeline.create(router._engine, router._io, router._scoped(), given)  # noqa: SLF001
+            _pipeline.create(self._engine, self._io, self._scoped(), given)
         )
         return Stream(answer) if isinstance(answer, StreamCore) else answer
 
@@ -91,8 +91,8 @@ class Completions:
 class AsyncCompletions:
     """``router.chat.completions`` of an ``AsyncRouter``."""
 
-    def __init__(self, router: AsyncRouter) -> None:
-        self._router = router
+    def __init__(self, io: IO, engine: Engine, scoped: Callable[[], Settings]) -> None:
+        self._io, self._engine, self._scoped = io, engine, scoped
 
     @overload
     async def create(
@@ -123,29 +123,23 @@ class AsyncCompletions:
         **params: Unpack[ChatParams],
     ) -> ChatCompletion | AsyncStream:
         """Answer a conversation; as ``Router.chat.completions.create``, awaited."""
-        router = self._router
         given = {**params, "messages": messages, "model": model, "stream": stream}
-        answer = await _pipeline.create(
-            router._engine,  # noqa: SLF001
-            router._io,  # noqa: SLF001
-            router._scoped(),  # noqa: SLF001
-            given,
-        )
+        answer = await _pipeline.create(self._engine, self._io, self._scoped(), given)
         return AsyncStream(answer) if isinstance(answer, StreamCore) else answer
 
 
 class Chat:
     """``router.chat``."""
 
-    def __init__(self, router: Router) -> None:
-        self.completions = Completions(router)
+    def __init__(self, io: IO, engine: Engine, scoped: Callable[[], Settings]) -> None:
+        self.completions = Completions(io, engine, scoped)
 
 
 class AsyncChat:
     """``router.chat`` of an ``AsyncRouter``."""
 
-    def __init__(self, router: AsyncRouter) -> None:
-        self.completions = AsyncCompletions(router)
+    def __init__(self, io: IO, engine: Engine, scoped: Callable[[], Settings]) -> None:
+        self.completions = AsyncCompletions(io, engine, scoped)
 
 
 class _ModelNames:
@@ -191,8 +185,8 @@ class AsyncModels(_ModelNames):
 class Budgets:
     """``router.budgets``: caps that hold before a call is sent."""
 
-    def __init__(self, router: Router) -> None:
-        self._at = (router._io, router._engine)  # noqa: SLF001
+    def __init__(self, io: IO, engine: Engine) -> None:
+        self._at = (io, engine)
 
     def set(
         self,
@@ -241,8 +235,8 @@ class Budgets:
 class AsyncBudgets:
     """``router.budgets`` of an ``AsyncRouter``; see ``Budgets``."""
 
-    def __init__(self, router: AsyncRouter) -> None:
-        self._at = (router._io, router._engine)  # noqa: SLF001
+    def __init__(self, io: IO, engine: Engine) -> None:
+        self._at = (io, engine)
 
     async def set(
         self,
@@ -279,8 +273,8 @@ class AsyncBudgets:
 class Usage:
     """``router.usage``: what was used and what it cost."""
 
-    def __init__(self, router: Router) -> None:
-        self._at = (router._io, router._engine)  # noqa: SLF001
+    def __init__(self, io: IO, engine: Engine) -> None:
+        self._at = (io, engine)
 
     def summary(
         self, by: Sequence[str] = ("model",), since: Since = None, until: Since = None
@@ -313,8 +307,8 @@ class Usage:
 class AsyncUsage:
     """``router.usage`` of an ``AsyncRouter``; see ``Usage``."""
 
-    def __init__(self, router: AsyncRouter) -> None:
-        self._at = (router._io, router._engine)  # noqa: SLF001
+    def __init__(self, io: IO, engine: Engine) -> None:
+        self._at = (io, engine)
 
     async def summary(
         self, by: Sequence[str] = ("model",), since: Since = None, until: Since = None

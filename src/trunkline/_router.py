@@ -282,7 +282,7 @@ class Router(_Base):
         """``router.chat.completions.create(...)``."""
         from trunkline._resources import Chat
 
-        return Chat(self)
+        return Chat(self._io, self._engine, self._scoped)
 
     @cached_property
     def models(self) -> Models:
@@ -296,14 +296,14 @@ class Router(_Base):
         """Caps that hold before a call is sent."""
         from trunkline._resources import Budgets
 
-        return Budgets(self)
+        return Budgets(self._io, self._engine)
 
     @cached_property
     def usage(self) -> Usage:
         """What was used and what it cost."""
         from trunkline._resources import Usage
 
-        return Usage(self)
+        return Usage(self._io, self._engine)
 
     def plan(
         self, *, messages: Iterable[Any], model: str = AUTO, **params: Unpack[ChatParams]
@@ -379,7 +379,7 @@ class AsyncRouter(_Base):
         """``router.chat.completions.create(...)``."""
         from trunkline._resources import AsyncChat
 
-        return AsyncChat(self)
+        return AsyncChat(self._io, self._engine, self._scoped)
 
     @cached_property
     def models(self) -> AsyncModels:
@@ -393,14 +393,14 @@ class AsyncRouter(_Base):
         """Caps that hold before a call is sent."""
         from trunkline._resources import AsyncBudgets
 
-        return AsyncBudgets(self)
+        return AsyncBudgets(self._io, self._engine)
 
     @cached_property
     def usage(self) -> AsyncUsage:
         """What was used and what it cost."""
         from trunkline._resources import AsyncUsage
 
-        return AsyncUsage(self)
+        return AsyncUsage(self._io, self._engine)
 
     async def plan(
         self, *, messages: Iterable[Any], model: str = AUTO, **params: Unpack[ChatParams]
@@ -472,7 +472,7 @@ def _check_aliases(aliases: Mapping[Any, Any]) -> None:
 
 
 def _model_list(models: Any, name: str) -> list[str | Model]:
-    if isinstance(models, str | Model) or not isinstance(models, Iterable):
+    if isinstance(models, str | Model) or not _settings.is_iterable(models):
         raise ConfigurationError(f'{name} must be a list, e.g. {name}=["gpt-5-mini"]')
     found = list(models)
     if not found or not all(isinstance(m, str | Model) for m in found):

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from trunkline.errors import ConfigurationError
 from trunkline.types.routing import Objective
@@ -61,7 +61,8 @@ def _check_route(route: RouteOptions) -> None:
     if route.policy is not None:
         check_policy(route.policy)
     check_identity(route.team, route.user)
-    if not (route.objective is None or isinstance(route.objective, Objective)):
+    objective: Any = route.objective  # a type checker's word is no check at run time
+    if not (objective is None or isinstance(objective, Objective)):
         raise ConfigurationError("objective must be an Objective(quality=..., cost=...)")
     check_deadline(route.deadline_s)
     if route.cache is not None:
@@ -70,9 +71,14 @@ def _check_route(route: RouteOptions) -> None:
     check_flag(route.idempotent, "idempotent")
 
 
+def is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
+    """Whether something can be iterated over; what it yields is checked by who does."""
+    return isinstance(value, Iterable)
+
+
 def names(value: Any, name: str) -> tuple[str, ...]:
     """Read a list of model names; a lone string is an easy mistake and refused."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str) or not is_iterable(value):
         raise ConfigurationError(f'{name} must be a list of model names, e.g. ["gpt-5-mini"]')
     found = tuple(value)
     if not all(isinstance(item, str) for item in found):
@@ -141,16 +147,16 @@ def mapping(value: Any, name: str) -> Mapping[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{name} must be a dict, not {type(value).__name__}")
-    return value
+    return cast("Mapping[str, Any]", value)
 
 
-def check_store(store: str | os.PathLike[str] | None) -> str | None:
+def check_store(store: Any) -> str | None:
     """Refuse what is no store; ``None`` leaves the place to ``default_store``."""
     if store is None:
         return None
     if not isinstance(store, str | os.PathLike):
         raise ConfigurationError(f"store must be a path or ':memory:', not {type(store).__name__}")
-    path = os.fspath(store)
+    path = os.fspath(cast("str | os.PathLike[str]", store))
     if path.startswith(("postgres://", "postgresql://")):
         raise ConfigurationError("store='postgresql://…' is not available yet; use a file path")
     if not path:

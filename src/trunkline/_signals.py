@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from trunkline import _store
 from trunkline.errors import FeedbackError
 from trunkline.routing import rewards
 from trunkline.storage import events
+from trunkline.types.routing import Decision, Routing
 
 if TYPE_CHECKING:
     from trunkline._engine import Engine
@@ -80,16 +81,10 @@ def routing_id_of(subject: Any) -> str:
     Raises:
         FeedbackError: There is none in it.
     """
-    if isinstance(subject, str) and subject:
+    if isinstance(subject, str):
         return subject
-    routing = getattr(subject, "routing", None)
-    if routing is not None:
-        subject = routing
-    found = getattr(subject, "id", None) if routing is not None else None
-    if found is None:
-        ours = (getattr(subject, "model_extra", None) or {}).get("trunkline")
-        found = ours.get("id") if isinstance(ours, dict) else None
-    if found is None and type(subject).__name__ in ("Routing", "Decision"):
+    found = getattr(getattr(subject, "routing", None), "id", None) or _nested_id(subject)
+    if found is None and isinstance(subject, Routing | Decision):
         found = subject.id
     if not isinstance(found, str):
         raise FeedbackError(
@@ -97,3 +92,10 @@ def routing_id_of(subject: Any) -> str:
             "response.routing.id"
         )
     return found
+
+
+def _nested_id(subject: Any) -> Any:
+    """Find the id in an ``openai`` response, where it lies among the fields its type lacks."""
+    extra: Any = getattr(subject, "model_extra", None) or {}
+    ours: Any = extra.get("trunkline")
+    return cast("dict[str, Any]", ours).get("id") if isinstance(ours, dict) else None

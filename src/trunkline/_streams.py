@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from trunkline.types.routing import Routing
 
 IDLE_AFTER_CONTENT_S = 60.0
+LINGER_S = 0.05
 OVERRUN_FACTOR = 4
 SLICE_BYTES = 4096
 
@@ -55,12 +56,14 @@ class Reading:
         self.joined = Joined()
         self.first_chunk_s: float | None = None
         self.at_end = False
+        self._has_ended = False
         self._unread = b""
+        self._at = 0  # how much of it was decoded
 
     @property
     def elapsed_s(self) -> float:
-        """Real and simulated seconds since the request."""
-        return self.io.monotonic() - self.started + self.source.elapsed_extra_s
+        """Seconds since the request."""
+        return elapsed_s(self.io, self.source, self.started)
 
     async def more(self, idle_s: float | None) -> list[ChatCompletionChunk]:
         """Decode the next bytes; return the chunks they complete, none at the end.
@@ -68,14 +71,15 @@ class Reading:
         What one read brings is decoded in slices: chunks that live for a moment cost far less
         than a heap of them, and the first is delivered sooner.
         """
-        data = self._unread or await self.source.read(idle_s=idle_s)
-        if data:
-            new = self.decoder.feed(data[:SLICE_BYTES])
-            self._unread = data[SLICE_BYTES:]
+        if self._at >= len(self._unread):
+            self._unread, self._at = await self.source.read(idle_s=idle_s), 0
+        if self._unread:
+            start, self._at = self._at, self._at + SLICE_BYTES
+            new = self.decoder.feed(self._unread[start : self._at])
         else:
             new = self.decoder.close()
-            self.at_end = True
-        if self.decoder.error is not None:
+            self.at_end = self._has_ended = True
+        if self.decoder.error is not None or self.decoder.is_done:
             self.at_end = True
         for chunk in new:
             self.joined.add(chunk)
@@ -94,6 +98,20 @@ class Reading:
                 raise self.ending_error() or APIResponseValidationError(
                     "the stream ended without any content"
                 )
+
+    async def end(self) -> None:
+        """Release the connection of an answer that is complete.
+
+        The end of its body mostly follows its last event at once, and a connection that has seen it
+        serves again; one that stays open is not waited for.
+        """
+        try:
+            if not self._has_ended:
+                await self.source.read(idle_s=LINGER_S)
+        except APIError:
+            return
+        finally:
+            await self.source.close()
 
     def outcome(self, error: BaseException | None) -> Outcome:
         """Say what this exchange came to."""
@@ -150,10 +168,6 @@ class StreamCore:
         self._idle_s = IDLE_AFTER_CONTENT_S if read_s is None else min(IDLE_AFTER_CONTENT_S, read_s)
         self._max_chunks = OVERRUN_FACTOR * hold.call.n * hold_cap(hold)
 
-    def pop(self) -> ChatCompletionChunk | None:
-        """Return a chunk that is already here, without entering the core."""
-        return self.ready.popleft() if self.ready else None
-
     async def next_chunk(self) -> ChatCompletionChunk | None:
         """Return the next chunk, ``None`` at the end.
 
@@ -196,7 +210,7 @@ class StreamCore:
         """Join what has come so far into a completion; ``None`` if nothing has."""
         joined = self.reading.joined.completion(self.reading.decoder.usage)
         if joined is not None and self.routing is not None:
-            joined._routing = self.routing  # noqa: SLF001  # our own type's private field
+            joined.attach_routing(self.routing)
         return joined
 
     async def _advance(self) -> None:
@@ -205,16 +219,19 @@ class StreamCore:
             await self.hold.renew(self.io)
             try:
                 self.ready.extend(await reading.more(self._idle_s))
-            except APITimeoutError:
-                raise
             except APIError as failure:
-                raise _interrupted(failure) from None
+                if reading.joined.is_finished:  # all of the answer is here, so nothing is lost
+                    reading.at_end = True
+                elif isinstance(failure, APITimeoutError):
+                    raise
+                else:
+                    raise _interrupted(failure) from None
             self._check_overrun()
         elif (ending := reading.ending_error()) is not None:
             raise _interrupted(ending)
         else:
             self.is_closed = True
-            await reading.source.close()
+            await reading.end()
             await self._settle()
 
     def _check_overrun(self) -> None:
@@ -258,6 +275,15 @@ def _interrupted(error: APIError) -> StreamInterruptedError:
     if isinstance(error, StreamInterruptedError):
         return error
     return StreamInterruptedError(f"the stream broke: {error.message}", error=error)
+
+
+def elapsed_s(io: IO, source: ByteSource | None, started: float) -> float:
+    """Return the seconds an exchange took.
+
+    Where time was simulated it stands for the real one, so that a seed gives the same log again.
+    """
+    simulated = source.elapsed_extra_s if source is not None else 0.0
+    return simulated or io.monotonic() - started
 
 
 def has_content(chunk: ChatCompletionChunk) -> bool:
@@ -312,7 +338,9 @@ class Stream(_Face):
         return self
 
     def __next__(self) -> ChatCompletionChunk:
-        chunk = self._core.pop() or run_to_completion(self._core.next_chunk())
+        if ready := self._core.ready:  # most chunks: no need to enter the core
+            return ready.popleft()
+        chunk = run_to_completion(self._core.next_chunk())
         if chunk is None:
             raise StopIteration
         return chunk
@@ -340,7 +368,9 @@ class AsyncStream(_Face):
         return self
 
     async def __anext__(self) -> ChatCompletionChunk:
-        chunk = self._core.pop() or await self._core.next_chunk()
+        if ready := self._core.ready:  # most chunks: no need to enter the core
+            return ready.popleft()
+        chunk = await self._core.next_chunk()
         if chunk is None:
             raise StopAsyncIteration
         return chunk

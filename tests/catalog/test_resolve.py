@@ -238,3 +238,13 @@ def test_a_bare_model_is_the_catalogues() -> None:
     placed = place(Model("openai/gpt-4o"), providers=ALL, catalog=CATALOG)
 
     assert placed.model == CATALOG.get("openai", "gpt-4o")
+
+
+def test_a_provider_with_a_closed_list_offers_near_names_for_a_misspelt_one() -> None:
+    closed = {"echo": ProviderInfo(section=None, models=(Model("echo"),), is_closed=True)}
+
+    with pytest.raises(NotFoundError, match="near names: echo"):
+        resolve("ecko", providers=closed, catalog=Catalog.bundled())
+    with pytest.raises(NotFoundError):
+        resolve("echo/ecko", providers=closed, catalog=Catalog.bundled())
+    assert place(Model("echo/new"), providers=closed, catalog=Catalog.bundled()).id == "echo/new"

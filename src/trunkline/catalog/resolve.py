@@ -9,7 +9,7 @@ price, wherever exactly one provider could take it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
@@ -34,10 +34,14 @@ _FAMILIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo:
-    """What resolving needs to know of a provider: its catalogue section, its own models."""
+    """What resolving needs to know of a provider: its catalogue section, its own models.
+
+    ``is_closed`` says that it serves its own models and no others, as one without a server does.
+    """
 
     section: str | None
     models: Sequence[Model] = ()
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,9 @@ def resolve(
     )
     if found is not None:
         return found
-    if len(providers) == 1:
-        only = next(iter(providers))
-        model = _unlisted(name, providers[only], catalog)
+    only, info = next(iter(providers.items()))
+    if len(providers) == 1 and not info.is_closed:
+        model = _unlisted(name, info, catalog)
         return Resolution(Deployment(only, model), f"{only} is the only provider")
     raise _unknown(name, providers, added, catalog)
 
@@ -100,7 +104,9 @@ def place(
     Raises:
         ConfigurationError: As ``resolve``, like ``NotFoundError``.
     """
-    found = resolve(model.id, providers=providers, catalog=catalog, on=on).deployment
+    # Who adds a model knows that it is there, so no list of models is taken for closed.
+    opened = {name: replace(info, is_closed=False) for name, info in providers.items()}
+    found = resolve(model.id, providers=opened, catalog=catalog, on=on).deployment
     known = found.model
     merged = Model(
         known.id,
@@ -135,6 +141,8 @@ def _prefixed(
     known = _declared(rest, info) or _catalogued(rest, info, catalog, on)
     if known is not None:
         return Resolution(known.deployment, f"provider named, {known.reason}")
+    if providers[provider].is_closed:
+        return None
     model = _unlisted(check_model_name(rest), providers[provider], catalog)
     return Resolution(Deployment(provider, model), "provider named, not in the catalogue")
 

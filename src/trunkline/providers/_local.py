@@ -38,6 +38,7 @@ class LocalProvider:
 
     key = None
     section = None
+    is_closed = True  # who has no server knows all its models
 
     def __init__(self, name: str, models: Sequence[Model]) -> None:
         self.name = check_name(name)

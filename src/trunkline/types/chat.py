@@ -153,6 +153,10 @@ class ChatCompletion(_Shape):
             raise AttributeError("this completion did not come from a Router, so it has no routing")
         return self._routing
 
+    def attach_routing(self, routing: Routing) -> None:
+        """Take the record of how this answer came about; the Router does it."""
+        self._routing = routing
+
 
 class FunctionCallDelta(_Shape):
     """A piece of a function call."""
