@@ -56,8 +56,8 @@ class Joined:
         if self.model is None:
             self.model = chunk.model
             self._top |= {"id": chunk.id, "created": chunk.created, "model": chunk.model}
-        if chunk.model_extra:
-            self._top |= _said(chunk.model_extra)
+        if extra := chunk.__pydantic_extra__:  # model_extra is a property, at twice the time
+            self._top |= _said(extra)
         if chunk.system_fingerprint is not None:
             self._top["system_fingerprint"] = chunk.system_fingerprint
         if chunk.service_tier is not None:
@@ -141,11 +141,11 @@ def split_completion(completion: ChatCompletion) -> list[ChatCompletionChunk]:
 def _is_plain_text(choice: ChunkChoice) -> bool:
     """Say whether a chunk brings a piece of text and nothing else, as most do."""
     return (
-        len(choice.delta.model_fields_set) == 1
-        and choice.delta.content is not None
-        and choice.finish_reason is None
+        choice.finish_reason is None
         and choice.logprobs is None
-        and not choice.model_extra
+        and not choice.__pydantic_extra__
+        and choice.delta.content is not None
+        and len(choice.delta.__pydantic_fields_set__) == 1
     )
 
 
