@@ -54,6 +54,8 @@ def in_child(fn: Any) -> str:
 def interrupted(fn: Any, after_s: float) -> bool:
     """Run ``fn`` with a KeyboardInterrupt on its way; whether it arrived."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    trace = sys.gettrace()
+    sys.settrace(None)  # coverage takes a lock of its own, which an interrupt would leak
     try:
         signal.setitimer(signal.ITIMER_REAL, after_s)
         try:
@@ -64,6 +66,7 @@ def interrupted(fn: Any, after_s: float) -> bool:
         return True
     finally:
         signal.signal(signal.SIGALRM, before)
+        sys.settrace(trace)
     return False
 
 
