@@ -22,7 +22,7 @@ from tests.crash.scene import (
     router_on,
     simulated,
 )
-from tests.support.server import Pause, ScriptedServer
+from tests.support.server import Pause, ScriptedServer, chunked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -272,3 +272,15 @@ def test_S9_a_stream_that_outlives_its_loop_is_settled(store_path: str) -> None:
     with router_on(store_path, simulated(0)) as reader:
         books = audit(reader)
     assert (books.held, books.open_holds, books.findings) == (0, 0, [])
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.01])
+def test_a_connection_whose_stream_was_read_to_its_end_serves_the_next(
+    store_path: str, late_s: float
+) -> None:
+    script = [chunked(*events("all ", "of it"), end=False), Pause(late_s), b"0\r\n\r\n"]
+    with ScriptedServer([script]) as server, router_on(store_path, local(server)) as router:
+        for _ in range(3):
+            assert len(list(open_stream(router, "local/m"))) > 2
+
+        assert server.connections == 1

@@ -139,6 +139,16 @@ SCENARIOS: dict[str, Scenario] = {
         call=STREAM,
         sees=lambda s: s["error"] == "StreamInterruptedError" and s["partial"],
     ),
+    "a connection that stays open after the last event": Scenario(
+        a=[[ENDLESS + b"".join(ALL), Pause(9)]],
+        call=STREAM,
+        sees=lambda s: s["text"] == "all of it" and states(s) == ["settled"],
+    ),
+    "reset after the finish reason": Scenario(
+        a=[[ENDLESS + b"".join(ALL[:-2]), Pause(0.05), Reset]],
+        call=STREAM,
+        sees=lambda s: s["text"] == "all of it" and states(s) == ["estimated"],
+    ),
     "stalled stream": Scenario(
         a=[[ENDLESS + b"".join(BEGUN), Pause(9)]],
         call={**STREAM, "timeout": 0.2},

@@ -158,6 +158,11 @@ class DialectDecoder:
         self._calls = _Calls(exchange)
         self._usage_chunk: ChatCompletionChunk | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the provider has said that this was all."""
+        return self._done
+
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes, return the chunks they complete."""
         if self._done:

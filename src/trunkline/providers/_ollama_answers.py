@@ -72,6 +72,11 @@ class OllamaDecoder:
         self._calls = 0
         self._done = False
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the provider has said that this was all."""
+        return self._done
+
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes, return the chunks they complete."""
         chunks: list[ChatCompletionChunk] = []

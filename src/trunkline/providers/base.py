@@ -130,6 +130,11 @@ class Decoder(Protocol):
     usage: Usage | None
     error: APIError | None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the provider has said that this was all, whatever the connection does then."""
+        ...
+
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes, return the chunks they complete."""
         ...
