@@ -263,3 +263,23 @@ def test_S10_a_cancelled_commit_to_the_disk_is_known_before_it_is_cleaned_up(
         books = audit(reader)
     assert (books.held, books.open_holds, books.findings) == (0, 0, [])
     assert books.spent >= provider.billed.nanousd
+
+
+def test_S10_a_call_dropped_half_way_runs_no_statement_and_is_settled_by_the_next(
+    store_path: str,
+) -> None:
+    with ScriptedServer([[Pause(9)]]) as server:
+        router = async_router_on(store_path, local(server))
+
+        async def main() -> int:
+            await router.budgets.set("all", usd="50", per="total", on_exceeded="refuse")
+            call: Any = router.chat.completions.create(**{**asking(3), "model": "local/m"})
+            call.send(None)  # as far as the connection
+            call.close()
+            held = len(await router.budgets.holds())
+            await router.budgets.set("team:other", usd="1")
+            return held
+
+        assert asyncio.run(main()) == 1
+
+        assert states(router) in (["voided"], ["estimated"])  # as the dialling went

@@ -278,7 +278,7 @@ def test_S9_a_stream_that_outlives_its_loop_is_settled(store_path: str) -> None:
 def test_a_connection_whose_stream_was_read_to_its_end_serves_the_next(
     store_path: str, late_s: float
 ) -> None:
-    script = [chunked(*events("all ", "of it"), end=False), Pause(late_s), b"0\r\n\r\n"]
+    script: list[Any] = [chunked(*events("all ", "of it"), end=False), Pause(late_s), b"0\r\n\r\n"]
     with ScriptedServer([script]) as server, router_on(store_path, local(server)) as router:
         for _ in range(3):
             assert len(list(open_stream(router, "local/m"))) > 2
