@@ -56,6 +56,7 @@ class Head:
         self._shared_inverse: FloatArray | None = None
         self._shared_weights: FloatArray = np.empty(0)
         self._moved: set[int] | None = None  # rows whose sums moved; None: all
+        self._ridge: FloatArray = reg * _EYE
 
     def add_arm(self, prior: Sequence[float] | None = None) -> None:
         """Append an arm before the never-seen one, with the default prior if none is given."""
@@ -74,6 +75,7 @@ class Head:
     def set_shrinkage(self, *, reg: float, rho: float) -> None:
         """Change r and rho; the sums stay, everything derived follows."""
         self.reg, self.rho = reg, rho
+        self._ridge = reg * _EYE
         self._moved = None
 
     def add(self, row: int, x: FloatArray, y: Sequence[float], weight: float) -> None:
@@ -144,14 +146,13 @@ class Head:
         if self._moved is not None and not self._moved:
             return
         n, r = len(self.sums_xx), self.reg
-        ridge = r * _EYE
         rows = range(n) if self._moved is None else sorted(self._moved)
         if self._moved is None:
             self._inverse = np.empty_like(self.sums_xx)
             self._own = np.empty_like(self.sums_xy)
         for row in rows:
             xx = self.sums_xx[row]
-            inverse = _inverse(xx + ridge)
+            inverse = _inverse(xx + self._ridge)
             self._inverse[row] = inverse
             centred = self.sums_xy[row] - np.multiply.outer(xx[:, 0] / BIAS, self.prior[row])
             self._own[row] = inverse @ centred

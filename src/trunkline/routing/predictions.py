@@ -9,7 +9,7 @@ factor are. A price change therefore shows in the next prediction.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan
+from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -124,6 +124,27 @@ class Predictions:
         return {**dict(zip(_LOGGED, rows, strict=True)), "quality_is_prior": is_prior}
 
 
+class Lineup(NamedTuple):
+    """What depends on the candidates alone; kept while they and what is known of them stay.
+
+    Attributes:
+        rows: Row of each candidate in the heads, -1 for one that was never seen.
+        has_new: Whether there is such a one.
+        from_prior: From the mean that the head predicts for an unscored arm to that of its own.
+        caps: Most output tokens, ``inf`` where unknown.
+        prices: Shape (n, 3); ``None`` where they depend on the length of the input.
+        has_prices: Whether every price is known.
+    """
+
+    candidates: Sequence[ArmInfo]
+    rows: NDArray[np.intp]
+    has_new: bool
+    from_prior: FloatArray
+    caps: FloatArray
+    prices: FloatArray | None
+    has_prices: bool
+
+
 class _Quality(NamedTuple):
     mean: FloatArray
     low: FloatArray
@@ -138,13 +159,13 @@ def predict(context: Context, candidates: Sequence[ArmInfo], state: LearnedState
     Raises:
         ValueError: The context is not finite.
     """
-    if not np.isfinite(context.x).all() or not np.isfinite(context.input_tokens):
+    if not np.isfinite(context.x).all() or not isfinite(context.input_tokens):
         raise ValueError("the context must be finite")
-    rows = np.array([state.arms.get(a.arm, -1) for a in candidates])
-    quality = _quality(context.x, candidates, rows, state)
-    tokens, seconds = _outcome(context.x, candidates, rows, state)
-    inputs = context.input_tokens * _input_factor(rows, state)
-    cost = _cost(candidates, inputs, tokens)
+    lineup = _lineup(candidates, state)
+    quality = _quality(context.x, lineup, state)
+    tokens, seconds = _outcome(context.x, lineup, state)
+    inputs = context.input_tokens * _input_factor(lineup.rows, state)
+    cost = _cost(lineup, inputs, tokens)
     return Predictions(
         quality=quality.mean,
         quality_low=quality.low,
@@ -158,21 +179,44 @@ def predict(context: Context, candidates: Sequence[ArmInfo], state: LearnedState
         latency_low_s=seconds[0],
         latency_high_s=seconds[2],
         output_tokens=tokens[1],
-        utility=_utility(context, quality.mean, cost[1], seconds[1]),
+        utility=_utility(context, lineup, quality.mean, cost[1], seconds[1]),
     )
 
 
-def _quality(
-    x: FloatArray, candidates: Sequence[ArmInfo], rows: NDArray[np.intp], state: LearnedState
-) -> _Quality:
+def _lineup(candidates: Sequence[ArmInfo], state: LearnedState) -> Lineup:
+    """Return what is known of the candidates; calls in a row mostly have the same."""
+    known = state.lineup
+    if known is not None and known.candidates is candidates:
+        return known
+    rows = np.array([state.arms.get(a.arm, -1) for a in candidates])
+    priors = state.priors | price_priors(candidates, state.priors)
+    own = np.array([priors[a.arm] for a in candidates])
+    has_tiers = any(a.prices is not None and a.prices.tiers for a in candidates)
+    lineup = Lineup(
+        candidates=candidates,
+        rows=rows,
+        has_new=bool((rows < 0).any()),
+        # An arm without a constant or a row stands on the default prior.
+        from_prior=own - state.quality.prior[rows, 0],
+        caps=np.array([inf if a.output_cap is None else a.output_cap for a in candidates]),
+        prices=None if has_tiers else np.array([_prices(a.prices, 0) for a in candidates]),
+        has_prices=all(a.prices is not None for a in candidates),
+    )
+    if isinstance(candidates, tuple):  # a list may be changed before it comes again
+        state.lineup = lineup
+    return lineup
+
+
+def _quality(x: FloatArray, lineup: Lineup, state: LearnedState) -> _Quality:
+    rows = lineup.rows
     means, variances = state.quality.means_and_variances(x)
     mean: FloatArray = means[rows, 0]
-    is_prior: BoolArray = (rows < 0) | (state.scored[rows] == 0)
+    scored: FloatArray = state.scored[rows]
+    if lineup.has_new:
+        scored[rows < 0] = 0.0
+    is_prior: BoolArray = scored == 0
     if is_prior.any():
-        # An arm without a constant or a row stands on the default prior; move it to its own.
-        priors = state.priors | price_priors(candidates, state.priors)
-        own = np.array([priors[a.arm] for a in candidates])
-        mean = np.where(is_prior, mean + own - state.quality.prior[rows, 0], mean)
+        mean = np.where(is_prior, mean + lineup.from_prior, mean)
     variance = variances[rows]
     noise = state.noise_sd
     spread = noise * np.sqrt(1.0 + variance)
@@ -182,7 +226,7 @@ def _quality(
         low=_unit(mean + spread * ends[:, 0]),
         high=_unit(mean + spread * ends[:, 1]),
         # The posterior takes all arms for kin; a newcomer may be none, so few scores prove nothing.
-        sd=np.where((rows < 0) | (state.scored[rows] < _FEW), 1.0, noise * np.sqrt(variance)),
+        sd=np.where(scored < _FEW, 1.0, noise * np.sqrt(variance)),
         is_prior=is_prior,
     )
 
@@ -192,17 +236,14 @@ def _unit(values: FloatArray) -> FloatArray:
     return np.minimum(np.maximum(values, 0.0), 1.0)
 
 
-def _outcome(
-    x: FloatArray, candidates: Sequence[ArmInfo], rows: NDArray[np.intp], state: LearnedState
-) -> tuple[FloatArray, FloatArray]:
+def _outcome(x: FloatArray, lineup: Lineup, state: LearnedState) -> tuple[FloatArray, FloatArray]:
     """Return (low, expected, high) of output tokens and of seconds, each of shape (3, n)."""
-    mean: FloatArray = state.outcome.means(x)[rows]
-    ends = state.outcome_ends.ends[rows]
+    mean: FloatArray = state.outcome.means(x)[lineup.rows]
+    ends = state.outcome_ends.ends[lineup.rows]
     logs = np.empty((3, *mean.shape))
     logs[0], logs[1], logs[2] = mean + ends[..., 0], mean, mean + ends[..., 1]
     values = np.exp(np.minimum(logs, _MAX_LOG))
-    caps = np.array([np.inf if a.output_cap is None else a.output_cap for a in candidates])
-    return np.minimum(np.maximum(values[..., 0], 1.0), caps), values[..., 1]
+    return np.minimum(np.maximum(values[..., 0], 1.0), lineup.caps), values[..., 1]
 
 
 def _input_factor(rows: NDArray[np.intp], state: LearnedState) -> FloatArray:
@@ -214,10 +255,12 @@ def _input_factor(rows: NDArray[np.intp], state: LearnedState) -> FloatArray:
     return factor[rows]
 
 
-def _cost(candidates: Sequence[ArmInfo], inputs: FloatArray, tokens: FloatArray) -> FloatArray:
+def _cost(lineup: Lineup, inputs: FloatArray, tokens: FloatArray) -> FloatArray:
     """Return nano-dollars, shape (3, n), at the rates each input length falls under."""
-    known = [_prices(a.prices, n) for a, n in zip(candidates, inputs.tolist(), strict=True)]
-    price = np.array(known, dtype=np.float64)
+    price = lineup.prices
+    if price is None:
+        lengths = zip(lineup.candidates, inputs.tolist(), strict=True)
+        price = np.array([_prices(a.prices, n) for a, n in lengths])
     return (inputs * price[:, 0] + tokens * price[:, 1]) / _PICO_PER_NANO + price[:, 2]
 
 
@@ -233,14 +276,16 @@ def _prices(prices: Prices | None, input_tokens: float) -> tuple[float, float, f
 
 
 def _utility(
-    context: Context, quality: FloatArray, cost: FloatArray, latency: FloatArray
+    context: Context, lineup: Lineup, quality: FloatArray, cost: FloatArray, latency: FloatArray
 ) -> FloatArray:
     objective = context.objective
-    return (
-        objective.quality * quality
-        - objective.cost * priced(cost) / context.cost_ref_nanousd
-        - objective.latency * latency / context.latency_ref_s
+    known = cost if lineup.has_prices else priced(cost)
+    utility: FloatArray = objective.quality * quality - known * (
+        objective.cost / context.cost_ref_nanousd
     )
+    if objective.latency:
+        utility = utility - latency * (objective.latency / context.latency_ref_s)
+    return utility
 
 
 def priced(cost: FloatArray) -> FloatArray:

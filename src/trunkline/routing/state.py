@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from trunkline.storage.records import EventRow
 
+    from .predictions import Lineup
+
     FloatArray = NDArray[np.float64]
 
 STATE_VERSION = 1
@@ -55,6 +57,7 @@ class LearnedState:
         cost_refs: Objective key to its frozen reference cost in nano-dollars.
         signals: Objective key to the quality signals seen under it.
         idle: Routed calls since the last quality signal.
+        lineup: What ``predictions`` keeps of the last candidates; no part of the state.
     """
 
     def __init__(self) -> None:
@@ -64,6 +67,7 @@ class LearnedState:
         self.cost_refs: dict[str, int] = {}
         self.signals: dict[str, int] = {}
         self.idle = 0
+        self.lineup: Lineup | None = None
         self.hyper: dict[str, float] = {}
         self.quality = Head((DEFAULT_QUALITY,), reg=_REG, rho=_RHO)
         self.outcome = Head((_LOG_TOKENS, _LOG_SECONDS), reg=_OUTCOME_REG, rho=_OUTCOME_RHO)
@@ -121,8 +125,9 @@ class LearnedState:
         self.outcome.add(row, x, y, _CENSORED if cut else 1.0)
         reported, estimated = _positive(body, "prompt_tokens"), _positive(body, "in_est")
         if reported and estimated:
-            self.inputs[row] += (round(reported), round(estimated))
-            self.inputs[-1] += (round(reported), round(estimated))
+            for at in (row, -1):
+                self.inputs[at, 0] += round(reported)
+                self.inputs[at, 1] += round(estimated)
 
     def _fold_feedback(self, arm: str, x: FloatArray, body: Mapping[str, Any]) -> None:
         changes = _changes(body.get("rows"))
@@ -145,6 +150,7 @@ class LearnedState:
         self.idle = 0
 
     def _fold_constant(self, body: Mapping[str, Any]) -> None:
+        self.lineup = None
         name, value = body.get("name"), body.get("value")
         if name == "hyper":
             self._set_hyper(body)
@@ -167,6 +173,7 @@ class LearnedState:
     def _row(self, arm: str) -> int:
         row = self.arms.get(arm)
         if row is None:
+            self.lineup = None
             row = self.arms[arm] = len(self.arms)
             prior = self.priors.get(arm)
             self.quality.add_arm(None if prior is None else (prior,))
