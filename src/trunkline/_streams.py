@@ -79,7 +79,7 @@ class Reading:
         else:
             new = self.decoder.close()
             self.at_end = self._has_ended = True
-        if self.decoder.error is not None or self.decoder.is_done:
+        if self.decoder.error is not None or getattr(self.decoder, "is_done", False):
             self.at_end = True
         for chunk in new:
             self.joined.add(chunk)

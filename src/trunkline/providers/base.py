@@ -124,16 +124,12 @@ class Decoder(Protocol):
     stands in ``error``, and the stream raises it after those. ``usage`` holds the last believable
     usage, also where the caller did not ask for the usage chunk. The chunk grammar is that of
     ``wire-formats`` 0.1: role first, ``index`` on every tool delta, id and name once, one finish
-    reason a choice, the usage chunk only when asked for.
+    reason a choice, the usage chunk only when asked for. A decoder may have ``is_done``: whether
+    the provider has said that this was all, whatever the connection does then.
     """
 
     usage: Usage | None
     error: APIError | None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the provider has said that this was all, whatever the connection does then."""
-        ...
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes, return the chunks they complete."""
