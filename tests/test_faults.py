@@ -480,3 +480,14 @@ def test_no_key_is_in_the_store_or_the_log(
     for file in Path(store_path).parent.iterdir():
         assert b"canary" not in file.read_bytes()
     assert "x-anthropic-key" not in served.server.requests[0].headers
+
+
+def test_an_error_answer_that_breaks_off_is_still_that_error(serve: Any) -> None:
+    cut = b'HTTP/1.1 400 Bad\r\nContent-Length: 900\r\n\r\n{"error": {"mess'
+    served = serve([cut, Close])
+
+    error = served.fails()
+
+    assert isinstance(error, APIStatusError)
+    assert error.status_code == 400
+    assert spent(served.router) == 0

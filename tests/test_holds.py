@@ -153,3 +153,30 @@ def test_a_locked_store_is_left_to_the_next_call_on_the_way_out(store_path: str)
 
     assert [r.state for r in router.usage.records()] == ["settled", "estimated"]
     sound(router)
+
+
+def test_an_interrupt_between_two_attempts_ends_both_holds(store_path: str) -> None:
+    router, io = scripted_router(store_path, Scripted(error=APIConnectionError("reset")))
+    router.budgets.set("all", "1")
+    plain = io.call
+
+    async def interrupted_after(fn: Any) -> Any:
+        done = await plain(fn)
+        if len(router._engine.database.read(holds_so_far)) == 2:
+            raise KeyboardInterrupt
+        return done
+
+    io.call = interrupted_after  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        ask(router, "p/m", max_tokens=10)
+    io.call = plain  # type: ignore[method-assign]
+
+    assert [(r.attempt, r.state) for r in router.usage.records()] == [
+        (2, "voided"),
+        (1, "estimated"),
+    ]
+    sound(router)
+
+
+def holds_so_far(connection: Any) -> list[Any]:
+    return list(connection.execute("SELECT attempt FROM hold").fetchall())

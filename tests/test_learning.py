@@ -346,10 +346,12 @@ def test_an_interrupt_in_a_fold_makes_the_next_call_rebuild(
 
 def test_a_child_starts_anew_and_draws_its_own(store_path: str) -> None:
     router = zoo_router(store_path)
-    ask(router)
+    unseeded = zoo_router(router._engine.store, seed=None)
+    ask(router), ask(unseeded)
     learner = router._engine.learner
 
     learner.after_fork()
+    unseeded._engine.learner.after_fork()
 
     assert learner.state is None
     assert learner.snapshot_due() is None

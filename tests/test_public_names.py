@@ -24,6 +24,10 @@ SHELLS = [
 ]
 
 
+def test_the_names_are_offered_for_completion() -> None:
+    assert set(trunkline.__all__) <= set(dir(trunkline))
+
+
 def public_members(cls: type) -> list[Any]:
     members = inspect.getmembers(cls, lambda m: inspect.isfunction(m) or isinstance(m, property))
     return [

@@ -357,3 +357,27 @@ def test_a_refused_stream_is_refused_like_a_call(tmp_path: Any) -> None:
         ask(router, "p/m", stream=True)
 
     assert io.requests == []
+
+
+@pytest.mark.parametrize("then", [APIConnectionError("reset"), APITimeoutError("stalled")])
+def test_what_breaks_after_the_whole_answer_is_no_loss(store_path: str, then: Exception) -> None:
+    for ending in ([event(finish="stop") + event(usage=USAGE)], [event(finish="stop") + DONE]):
+        router, io, stream = streamed(store_path, BEGUN, *ending, then)
+
+        assert written(stream) == "Hello"
+
+        assert io.sources[0].ended
+        assert stream.routing.attempts[-1].error is None
+        sound(router)
+
+
+def test_a_task_dropped_while_it_reads_leaves_the_end_to_the_next_call(store_path: str) -> None:
+    router, io, stream = streamed(store_path, BEGUN, GeneratorExit())
+
+    with pytest.raises(GeneratorExit):
+        list(stream)
+    router.budgets.set("user:x", 1)
+
+    assert io.sources[0].ended == "aborted"
+    assert spent(router) > 0
+    sound(router)
