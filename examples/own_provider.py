@@ -41,8 +41,8 @@ class Oracle:  # asks an imaginary API: a question in, lines of text out, token 
 
     def parse(self, response: base.HttpResponse, exchange: base.Exchange) -> tl.ChatCompletion:
         said = [json.loads(line) for line in response.body.splitlines()]
-        whole = shape(exchange, {**said[-1], "text": "".join(s["text"] for s in said)}, "message")
-        return tl.ChatCompletion(**whole, usage=tl.Usage(**said[-1]["usage"]))
+        said[-1]["text"] = "".join(s["text"] for s in said)
+        return tl.ChatCompletion(**shape(exchange, said[-1], "message"), usage=said[-1]["usage"])
 
     def failure(self, response: base.HttpResponse, exchange: base.Exchange) -> tl.APIError:
         return tl.APIStatusError(f"{exchange.model}: status {response.status}", provider=self.name)
@@ -56,5 +56,5 @@ class Oracle:  # asks an imaginary API: a question in, lines of text out, token 
 with tl.Router(providers=[Oracle()], store=":memory:") as router:
     asked = [{"role": "user", "content": "What now?"}]
     print(router.chat.completions.create(model="auto", messages=asked).choices[0].message.content)
-    for chunk in router.chat.completions.create(model="auto", messages=asked, stream=True):
-        print(chunk.choices[0].delta.content)
+    with router.chat.completions.create(model="auto", messages=asked, stream=True) as stream:
+        print([chunk.choices[0].delta.content for chunk in stream])

@@ -160,7 +160,7 @@ def run(once: Once, io: FakeIO, **options: Any) -> str:
         "before_retry": room,
     }
     try:
-        return run_to_completion(with_retries(once, io=io, **{**given, **options}))  # type: ignore[arg-type]
+        return run_to_completion(with_retries(once, io=io, **{**given, **options}))
     finally:
         once.asked = asked  # type: ignore[attr-defined]
 

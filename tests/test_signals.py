@@ -7,7 +7,7 @@ import pytest
 from openai.types.chat import ChatCompletion as TheirCompletion
 from tests.support.faces import HELLO, ask, zoo, zoo_router
 
-from trunkline import AsyncRouter, ConfigurationError, FeedbackError
+from trunkline import AsyncRouter, ChatCompletion, ConfigurationError, FeedbackError
 from trunkline.storage import events
 
 if TYPE_CHECKING:
@@ -118,7 +118,12 @@ def test_the_same_source_again_replaces_and_a_judgement_ends_guesses(router: Rou
 
 def test_rewards_score_every_answer_streamed_or_not(router: Router) -> None:
     seen: list[Any] = []
-    router.rewards.add("says", lambda c: bool(seen.append(c.choices[0].message.content)))
+
+    def says(completion: ChatCompletion) -> bool:
+        seen.append(completion.choices[0].message.content)
+        return False
+
+    router.rewards.add("says", says)
 
     plain = ask(router)
     with ask(router, stream=True) as stream:

@@ -21,6 +21,7 @@ from trunkline.errors import (
     StreamInterruptedError,
     TrunklineError,
 )
+from trunkline.providers.base import KnowsItsEnd
 from trunkline.providers.joining import Joined
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Reading:
         self.decoder = decoder
         self.started = started
         self.joined = Joined()
+        self._end = decoder if isinstance(decoder, KnowsItsEnd) else None
         self.first_chunk_s: float | None = None
         self.at_end = False
         self._has_ended = False
@@ -79,7 +81,7 @@ class Reading:
         else:
             new = self.decoder.close()
             self.at_end = self._has_ended = True
-        if self.decoder.error is not None or getattr(self.decoder, "is_done", False):
+        if self.decoder.error is not None or (self._end is not None and self._end.is_done):
             self.at_end = True
         for chunk in new:
             self.joined.add(chunk)

@@ -140,6 +140,16 @@ class Decoder(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsItsEnd(Protocol):
+    """A decoder of streams that carry an end mark of their own, such as ``[DONE]``."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the provider has said that this was all, whatever the connection does then."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """First step of a transport: status and headers."""
