@@ -127,16 +127,17 @@ def eligible(
 ) -> tuple[tuple[Deployment, ...], tuple[tuple[Deployment, str], ...]]:
     """Split deployments into those that can serve the request and those that cannot, with why."""
     needs = capabilities.needs(params)
+    cap = asked_cap(params)
     fit: list[Deployment] = []
     out: list[tuple[Deployment, str]] = []
     for deployment in deployments:
-        cap = asked_cap(params)
         reason = capabilities.ruled_out(deployment.model, needs, input_tokens, cap)
         if reason is None:
             fit.append(deployment)
         else:
             out.append((deployment, reason))
-    return tuple(fit), tuple(out)
+    # The same tuple where it can be: what is derived from it is kept for as long.
+    return tuple(fit) if out else tuple(deployments), tuple(out)
 
 
 def admit(

@@ -11,8 +11,9 @@ import os
 import threading
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache, lru_cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trunkline import _store
 from trunkline.errors import NoEligibleModelError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from trunkline._admission import Call
     from trunkline._io.protocol import IO
+    from trunkline.catalog.models import Deployment
     from trunkline.policies import ArmInfo, Context, Policy, Predictions, Proposal
     from trunkline.routing.state import LearnedState
     from trunkline.storage.connection import Connection
@@ -53,6 +55,7 @@ class Choice:
     x: bytes
     feature_version: int
     arms: tuple[str, ...]
+    price_versions: tuple[str | None, ...]
     proposal: Proposal
     probabilities: tuple[float, ...]
     ranking: tuple[int, ...]
@@ -111,7 +114,7 @@ class Choice:
             "objective_key": self.objective_key,
             "cursor": self.cursor,
             "in_est": call.input_tokens,
-            "price_version": [_price_version(d.model.prices) for d in call.candidates],
+            "price_version": self.price_versions,
             "predicted": self.proposal.predictions.rounded(),
             "utility": [u if isfinite(u) else None for u in self.proposal.utilities],
             "terms": self.terms(granted.index) if len(self.arms) > 1 else {},
@@ -155,6 +158,16 @@ class Choice:
         )
 
 
+class _Arms(NamedTuple):
+    """What the candidates of a call are to a policy; calls in a row mostly have the same."""
+
+    candidates: tuple[Deployment, ...]
+    output_cap: int | None
+    infos: tuple[ArmInfo, ...]
+    ids: tuple[str, ...]
+    price_versions: tuple[str | None, ...]
+
+
 class Learner:
     """The process's copy of the learned state, and the draws.
 
@@ -175,6 +188,7 @@ class Learner:
         self._is_torn = False
         self._saved_at = 0
         self._draws: np.random.Generator | None = None
+        self._arms: _Arms | None = None
 
     def after_fork(self) -> None:
         """Start anew in a child: its lock may be held by a thread that is not there."""
@@ -197,18 +211,36 @@ class Learner:
             StorageError: The log cannot be read, so the call could not be logged either.
         """
         await self.catch_up(io)
-        from trunkline.policies import ArmInfo
-
-        arms = [
-            ArmInfo(d.id, d.model.prices, _cap(call, d.model.max_output), d.model.quality)
-            for d in call.candidates
-        ]
-        base = next((i for i, a in enumerate(arms) if a.arm == baseline), 0)
+        arms = self._arms_of(call)
+        base = arms.ids.index(baseline) if baseline in arms.ids else 0
         with self._lock:
             choice = self._choose(call, arms, base)
         if not choice.ranking:
             raise _none_left(call, choice.proposal)
         return choice
+
+    def _arms_of(self, call: Call) -> _Arms:
+        known = self._arms
+        if (
+            known is not None
+            and known.candidates is call.candidates
+            and known.output_cap == call.output_cap
+        ):
+            return known
+        from trunkline.policies import ArmInfo
+
+        infos = tuple(
+            ArmInfo(d.id, d.model.prices, _cap(call, d.model.max_output), d.model.quality)
+            for d in call.candidates
+        )
+        arms = self._arms = _Arms(
+            candidates=call.candidates,
+            output_cap=call.output_cap,
+            infos=infos,
+            ids=tuple(info.arm for info in infos),
+            price_versions=tuple(_price_version(info.prices) for info in infos),
+        )
+        return arms
 
     async def catch_up(self, io: IO) -> None:
         """Read the log from the newest snapshot on, where this process has not done so yet."""
@@ -268,11 +300,11 @@ class Learner:
             self._saved_at = state.cursor
             return state.to_bytes()
 
-    def _choose(self, call: Call, arms: Sequence[ArmInfo], baseline: int) -> Choice:
+    def _choose(self, call: Call, known_arms: _Arms, baseline: int) -> Choice:
         from trunkline import policies
         from trunkline.routing import constants
 
-        state = self._state
+        state, arms = self._state, known_arms.infos
         assert state is not None  # noqa: S101  # choose() has caught up
         objective = call.settings.objective
         key = constants.objective_key(objective)
@@ -313,7 +345,8 @@ class Learner:
         return Choice(
             x=x,
             feature_version=features.FEATURE_VERSION,
-            arms=tuple(a.arm for a in arms),
+            arms=known_arms.ids,
+            price_versions=known_arms.price_versions,
             proposal=proposal,
             probabilities=proposal.probabilities,
             ranking=proposal.ranking,
@@ -358,6 +391,11 @@ class Learner:
 
 def policy_of(policy: Any) -> Policy:
     """Return the policy that a name or an object means."""
+    return _named_policy(policy) if isinstance(policy, str) else policy
+
+
+@cache
+def _named_policy(name: str) -> Policy:
     from trunkline import policies
 
     named: dict[str, Callable[[], Policy]] = {
@@ -366,7 +404,7 @@ def policy_of(policy: Any) -> Policy:
         "fastest": policies.Fastest,
         "baseline": policies.Baseline,
     }
-    return named[policy]() if isinstance(policy, str) else policy
+    return named[name]()
 
 
 def read_decision(row: EventRow) -> Decision:
@@ -461,7 +499,7 @@ def _check(proposal: Proposal, n: int) -> None:
         raise ValueError("reasons, utilities and predictions must be one per candidate")
     if not set(proposal.ranking) <= set(range(n)):
         raise ValueError("ranking must hold indexes of candidates")
-    if len(p) != n or not all(isfinite(q) and 0 <= q <= 1 for q in p):
+    if len(p) != n or not min(p) >= 0 or not max(p) <= 1 or not isfinite(sum(p)):
         raise ValueError("probabilities must be one number from 0 to 1 per candidate")
     if proposal.ranking and abs(sum(p) - 1) > 1e-9:
         raise ValueError(f"probabilities sum to {sum(p)}, not 1")
@@ -546,6 +584,7 @@ def _usd(nano: float | None) -> Decimal | None:
     return None if nano is None or not isfinite(nano) else usd(round(nano))
 
 
+@lru_cache(maxsize=64)
 def _objective_record(objective: Objective) -> dict[str, Any]:
     names = ("quality", "cost", "latency", "latency_ref_s", "min_quality", "max_latency_s")
     money = ("cost_ref_usd", "max_cost_usd")

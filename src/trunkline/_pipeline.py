@@ -21,10 +21,10 @@ from trunkline.errors import (
     Refused,
     TrunklineError,
 )
-from trunkline.providers.base import Asked, HasTransport, HttpResponse
+from trunkline.providers.base import Asked, HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from trunkline._admission import Call
     from trunkline._engine import Engine
@@ -137,14 +137,15 @@ class Exchanges:
         assert error is not None  # noqa: S101  # the order is never empty
         raise error
 
-    def _order(self) -> list[Deployment]:
+    def _order(self) -> Iterator[Deployment]:
         """Whom to ask: the drawn one, for ``auto`` the next in rank, then the fallbacks."""
         call, hold = self.call, self.hold
-        order = [hold.deployment]
-        ranked = [call.candidates[i] for i in hold.choice.ranking if hold.granted.mask[i] is None]
-        order += [d for d in ranked if d != hold.deployment][:FALLBACKS_WITHIN_CANDIDATES]
-        order += call.fallbacks
-        return list(dict.fromkeys(order))
+        drawn = hold.deployment
+        yield drawn
+        # Only a failure asks for more.
+        ranked = [call.candidates[i] for i in hold.choice.ranking if hold.draw.mask[i] is None]
+        others = [d for d in ranked if d != drawn][:FALLBACKS_WITHIN_CANDIDATES]
+        yield from (d for d in dict.fromkeys((*others, *call.fallbacks)) if d != drawn)
 
     async def _with_retries(self) -> Answer:
         return await _retries.with_retries(
@@ -177,7 +178,7 @@ class Exchanges:
                 built.http,
                 timeout=self.call.timeout,
                 deadline=self.deadline,
-                transport=provider.transport if isinstance(provider, HasTransport) else None,
+                transport=getattr(provider, "transport", None),  # see HasTransport
             )
             return await self._read(provider, built, source, started)
         except BaseException as error:

@@ -160,14 +160,14 @@ class Model:
             object.__setattr__(self, name, value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots, as above
 class Deployment:
     """Provider + model; ``model.id`` is the provider's own name, without prefix."""
 
     provider: str
     model: Model
 
-    @property
+    @cached_property
     def id(self) -> str:
         """``provider/model``, the name in scopes, log and arms."""
         return f"{self.provider}/{self.model.id}"
