@@ -194,6 +194,7 @@ class Database:
                 raise
             except Exception:  # the boundary: a broken step must not stop the calls after it
                 _logger.exception("a deferred settlement failed")
+                connection.cache.clear()
                 connection.execute("ROLLBACK TO deferred")
             connection.execute("RELEASE deferred")
 

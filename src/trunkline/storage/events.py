@@ -25,6 +25,8 @@ SELECT CASE WHEN at > ? THEN at END FROM (SELECT at FROM event ORDER BY id DESC 
 _AFTER = "SELECT id, call_id, kind, at, x, body FROM event WHERE id > ? ORDER BY id LIMIT ?"
 _OF_CALL = """SELECT id, call_id, kind, at, x, body FROM event
 WHERE call_id = ? AND kind = ? ORDER BY id"""
+_WRITTEN = "written events"
+_KEPT = 64
 _LATEST = "SELECT coalesce(max(id), 0) FROM event"
 
 
@@ -42,12 +44,22 @@ def append(
     """
     text = to_json(body).decode()
     row = connection.execute(_APPEND, (call_id, kind, at, at, x, text)).fetchone()
-    return int(row[0])
+    event_id = int(row[0])
+    written: dict[int, Mapping[str, Any]] = connection.cache.setdefault(_WRITTEN, {})
+    if len(written) >= _KEPT:
+        written.clear()
+    written[event_id] = body
+    return event_id
 
 
 def read_after(connection: Connection, cursor: int, limit: int) -> list[EventRow]:
-    """Return at most ``limit`` rows with ids above ``cursor``, in order."""
-    return [_row(row) for row in connection.execute(_AFTER, (cursor, limit))]
+    """Return at most ``limit`` rows with ids above ``cursor``, in order.
+
+    A row that this connection wrote itself is not parsed again: its body is the one that was
+    written, once, and the reader's from then on.
+    """
+    written: dict[int, Any] = connection.cache.get(_WRITTEN, {})
+    return [_row(row, written) for row in connection.execute(_AFTER, (cursor, limit))]
 
 
 def of_call(connection: Connection, call_id: str, kind: EventKind) -> list[EventRow]:
@@ -71,5 +83,6 @@ def latest_id(connection: Connection) -> int:
     return int(connection.execute(_LATEST).fetchone()[0])
 
 
-def _row(row: tuple[Any, ...]) -> EventRow:
-    return EventRow(row[0], row[1], row[2], row[3], row[4], from_json(row[5]))
+def _row(row: tuple[Any, ...], written: dict[int, Any] | None = None) -> EventRow:
+    body = written.pop(row[0], None) if written else None
+    return EventRow(row[0], row[1], row[2], row[3], row[4], body or from_json(row[5]))
