@@ -24,8 +24,7 @@ class Budget:
     on_exceeded: OnExceeded = "fit"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(NamedTuple):
     """What holding one candidate would take.
 
     Attributes:

@@ -52,8 +52,9 @@ def pico_per_token(usd_per_m: Decimal | str | int, *, name: str) -> int:
 
 def usd(nano: int) -> Decimal:
     """Show nano-dollars as dollars, exactly and without trailing zeros."""
-    value = Decimal(nano).scaleb(-9).normalize()
-    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
+    whole, rest = divmod(abs(nano), NANO_PER_USD)
+    text = f"{whole}.{rest:09d}".rstrip("0") if rest else str(whole)
+    return Decimal(f"-{text}" if nano < 0 else text)
 
 
 def _whole(value: Decimal, scale: int) -> int | None:
