@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _COUNTS = ("n", "max_tokens", "max_completion_tokens")
+_KNOWN = CHAT_PARAMS | TRANSPORT_PARAMS
 _ROUTE_FIELDS = tuple(f.name for f in fields(RouteOptions))
 
 
@@ -93,8 +94,8 @@ def take_apart(given: Mapping[str, Any]) -> Arguments:
         ConfigurationError: Unknown or ill-typed arguments, each by name.
     """
     params = {name: value for name, value in given.items() if not _is_omitted(value)}
-    for name in params.keys() - CHAT_PARAMS - TRANSPORT_PARAMS:
-        raise ConfigurationError(_unknown(name, CHAT_PARAMS | TRANSPORT_PARAMS))
+    for name in params.keys() - _KNOWN:
+        raise ConfigurationError(_unknown(name, _KNOWN))
     headers = mapping(params.pop("extra_headers", None), "extra_headers")
     query = mapping(params.pop("extra_query", None), "extra_query")
     route = params.pop("route", None)

@@ -233,7 +233,7 @@ def _ascii_counts(data: bytes) -> tuple[int, ...]:
     return (
         0,
         len(words),
-        sum(length - 5 for length in map(len, words) if length > 5),
+        sum([length - 5 for length in map(len, words) if length > 5]),
         0,
         0,
         len(_DIGITS_ASCII.findall(data)) if has_digits else 0,

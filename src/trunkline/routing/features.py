@@ -79,7 +79,10 @@ _INSTRUCTION = _words(
     " design build convert rewrite solve compute calculate evaluate simplify determine let"
 )
 # Classes of words that are counted; disjoint, so that one look-up per word finds its class.
-_CODE_WORDS, _PROBLEM_WORDS, _FUNCTION_WORDS, _PEOPLE_WORDS, _CHOICE_WORDS, _REASON_WORDS = range(6)
+# From 1 on, so that a word of no class is told by its None alone.
+_CODE_WORDS, _PROBLEM_WORDS, _FUNCTION_WORDS, _PEOPLE_WORDS, _CHOICE_WORDS, _REASON_WORDS = range(
+    1, 7
+)
 _CLASSES = (
     "function python code program script def return class import string array lambda regex sql"
     " javascript java rust html algorithm tuple api json bug compile",
@@ -90,7 +93,7 @@ _CLASSES = (
     "following options choices option choice correct answer answers statements",
     "explain reasoning step steps careful carefully thought why justify briefly",
 )
-_CLASS_OF = {word: code for code, text in enumerate(_CLASSES) for word in _words(text)}
+_CLASS_OF = {word: code for code, text in enumerate(_CLASSES, 1) for word in _words(text)}
 _CHOICE_MARKS = (b"(A)", b"(B)", b"A)", b"B)", b"A.", b"B.", b"(1)", b"(2)")
 
 
@@ -177,12 +180,12 @@ def _shape(data: bytes) -> list[float]:
     folded = data.translate(_FOLD)
     words = folded.split()
     total = max(len(words), 1)
-    classes = bytes([_CLASS_OF[word] for word in words if word in _CLASS_OF])
-    count = [classes.count(code) for code in range(len(_CLASSES))]
+    classes = bytes(filter(None, map(_CLASS_OF.get, words)))
+    count = [classes.count(code) for code in range(len(_CLASSES) + 1)]
     first = words[0] if words else b""
     last = data.rstrip()[-1:]
     digits = _within(data, _DIGITS)
-    choice_marks = sum(mark in data for mark in _CHOICE_MARKS)
+    choice_marks = sum([mark in data for mark in _CHOICE_MARKS])
     return [
         min(len(folded.translate(None, b" ")) / total / 2 - 2.25, _MOST),
         2 * sqrt(digits / n),

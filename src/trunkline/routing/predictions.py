@@ -116,7 +116,7 @@ class Predictions:
 
     def rounded(self) -> dict[str, list[float | bool | None]]:
         """Return the figures as the log keeps them: four decimals, ``None`` for unknown costs."""
-        table = np.round(np.stack([getattr(self, name) for name in _LOGGED]), 4)
+        table = np.array([getattr(self, name) for name in _LOGGED]).round(4)
         rows: list[list[float | bool | None]] = table.tolist()
         if np.isnan(table).any():
             rows = [[None if v != v else v for v in row] for row in rows]
