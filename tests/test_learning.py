@@ -439,3 +439,13 @@ def test_an_unpriced_model_is_predicted_without_a_cost(store_path: str) -> None:
 
     assert told.predicted.cost_usd is None
     assert router.explain(told.id).chosen.predicted.cost_usd is None
+
+
+def test_rows_that_were_folded_meanwhile_are_passed_over(router: Router) -> None:
+    ask(router)
+    before = catch_up(router).to_bytes()
+    rows = router._engine.database.read(lambda c: events.read_after(c, 0, 100))
+
+    router._engine.learner.fold(rows)
+
+    assert state_of(router).to_bytes() == before

@@ -381,3 +381,19 @@ def test_a_task_dropped_while_it_reads_leaves_the_end_to_the_next_call(store_pat
     assert io.sources[0].ended == "aborted"
     assert spent(router) > 0
     sound(router)
+
+
+def test_the_response_of_an_open_stream_is_what_came_so_far(store_path: str) -> None:
+    _, _, stream = streamed(store_path, BEGUN, event(finish="stop") + DONE)
+    next(stream)
+
+    early = stream.response
+    stream.close()
+    before = len(stream.routing.attempts)
+    stream._core.hold.end_later(stream._core.reading.outcome(None))
+
+    assert early is not None
+    assert early.choices[0].message.content == "Hello"
+    with pytest.raises(AttributeError, match="routing"):
+        early.routing  # noqa: B018
+    assert len(stream.routing.attempts) == before == 1
