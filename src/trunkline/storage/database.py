@@ -74,6 +74,7 @@ class Database:
         self._mine = _Process()
         self._was_open = False
         self._is_stranded = False
+        self._is_quiet = True  # no thread was in the store when the process was forked
         _remember(self)
 
     @property
@@ -265,20 +266,24 @@ class Database:
         log under the child's commits.
         """
         mine = self._mine
-        if mine.lock.acquire(timeout=_FORK_WAIT_S) and not mine.active and self.path != MEMORY:
+        self._is_quiet = mine.lock.acquire(timeout=_FORK_WAIT_S)
+        if self._is_quiet and not mine.active and self.path != MEMORY:
             self._drop(mine)
 
     def after_fork_in_parent(self) -> None:
         """Let the threads in again; the next call opens the file."""
-        try:
+        if self._is_quiet:
             self._mine.lock.release()
-        except RuntimeError:
+        else:
             _logger.warning("forked while another thread was in the store %s", self.path)
 
     def after_fork_in_child(self) -> None:
         """Start afresh; a handle that could not be closed before the fork is kept for ever."""
         stale = self._mine.connection
         self._mine = _Process()
+        if not self._is_quiet:
+            # A thread that is not here was inside SQLite, whose own locks it took along.
+            self._is_stranded = self.path != MEMORY
         if stale is not None:
             self._is_stranded = True
             # Not even the interpreter's end may close it: that would act on the parent's locks.
