@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from decimal import Decimal
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -131,3 +132,15 @@ def test_a_dropped_stream_is_booked_without_a_lock(router: Router) -> None:
     assert block.spent > 0
     ask(router, "small")
     sound(router)
+
+
+def test_a_block_that_is_gone_leaves_no_total_behind(router: Router) -> None:
+    with router.budget(usd="0.50") as block:
+        ask(router, "small")
+    name = block.id
+    assert router._engine.spent_in(name) > 0
+
+    del block
+    gc.collect()
+
+    assert router._engine.spent_in(name) == 0

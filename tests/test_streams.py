@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openai.types.chat import ChatCompletionChunk as TheirChunk
+from pydantic_core import to_json
 from tests.support.faces import (
     DONE,
     USAGE,
@@ -32,7 +33,7 @@ from trunkline import (
     StreamInterruptedError,
 )
 from trunkline._holds import OPEN_ENDED_LEASE_S
-from trunkline._streams import IDLE_AFTER_CONTENT_S
+from trunkline._streams import IDLE_AFTER_CONTENT_S, LINGER_S
 
 if TYPE_CHECKING:
     from trunkline._router import Router
@@ -397,3 +398,70 @@ def test_the_response_of_an_open_stream_is_what_came_so_far(store_path: str) -> 
     with pytest.raises(AttributeError, match="routing"):
         early.routing  # noqa: B018
     assert len(stream.routing.attempts) == before == 1
+
+
+def test_closing_after_the_finish_still_takes_the_usage_that_is_at_hand(store_path: str) -> None:
+    usage = (
+        b"data: "
+        + to_json(
+            {
+                "id": "c",
+                "created": 1,
+                "model": "m",
+                "object": "chat.completion.chunk",
+                "choices": [],
+                "usage": USAGE,
+            }
+        )
+        + b"\n\n"
+    )
+    router, io, stream = streamed(store_path, BEGUN + event(finish="stop"), usage, DONE)
+    while next(stream).choices[0].finish_reason is None:
+        pass
+
+    stream.close()
+
+    assert not stream.routing.estimated
+    assert spent(router) == 20_000
+    assert io.sources[0].ended == "closed"
+    sound(router)
+
+
+def test_closing_after_the_finish_does_not_wait_for_usage_that_fails_to_come(
+    store_path: str,
+) -> None:
+    router, io, stream = streamed(
+        store_path, BEGUN + event(finish="stop"), APITimeoutError("stalled")
+    )
+    while next(stream).choices[0].finish_reason is None:
+        pass
+
+    stream.close()
+
+    assert stream.routing.estimated
+    assert io.sources[0].idles[-1] == LINGER_S
+    sound(router)
+
+
+def test_few_chunks_of_far_too_much_text_are_stopped_too(store_path: str) -> None:
+    router, _ = scripted_router(store_path, Scripted([event("x" * 2000) * 3]))
+
+    with pytest.raises(StreamInterruptedError, match="stopped"):
+        list(ask(router, "p/m", stream=True, max_tokens=10))
+
+    sound(router)
+
+
+def test_a_fork_that_leaves_a_with_block_leaves_the_parents_stream_alone(
+    store_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router, io, stream = streamed(store_path, BEGUN, event(finish="stop") + DONE)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: -1)
+        stream.close()
+
+    assert io.sources[0].ended == ""
+    assert not stream._core.is_closed
+    list(stream)
+    sound(router)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -45,6 +46,7 @@ class BlockBudget(Generic[R]):
         self._limit = nanousd(amount, name=name)
         self._token: Token[tuple[tuple[int, str, int], ...]] | None = None
         self.id = uuid.uuid4().hex
+        weakref.finalize(self, engine.forget, self.id).atexit = False
         self.router: R
 
     @property

@@ -257,6 +257,8 @@ class Engine:
         self._meet_ollama(item if isinstance(item, str) else item.id)
         if isinstance(item, str):
             return item
+        if not self.providers:
+            return item.id  # the first call says what is missing
         deployment = place(item, providers=self._infos(), catalog=self.catalog, on=self._today())
         self.added = [d for d in self.added if d.id != deployment.id] + [deployment]
         return deployment.id
@@ -334,6 +336,10 @@ class Engine:
         if cost_nanousd:
             for block, _ in blocks:
                 self._block_costs.setdefault(block, []).append(cost_nanousd)
+
+    def forget(self, block: str) -> None:
+        """Drop the total of a block that nobody can ask about any more."""
+        self._block_costs.pop(block, None)
 
     def spent_in(self, block: str) -> int:
         """Return what this process has settled in a block, in nano-dollars."""

@@ -86,6 +86,7 @@ class Hold:
         self._ending: Ending | None = None
         self._is_moving = False
         self._pid = os.getpid()
+        self._now = engine.clock
         self._renew_at: float | None = None
         self.draw: Granted
         self.granted: Granted
@@ -100,6 +101,7 @@ class Hold:
             StorageError: The ledger cannot be written; nothing was sent.
         """
         call = self.call
+        self._now = io.now
         now = io.now()
         offers = [offer_for(call, d) for d in call.candidates]
         reservation = Reservation(
@@ -316,7 +318,7 @@ class Hold:
     def _settlement(self) -> Callable[[Connection], Settled]:
         ending = self._ending
         assert ending is not None  # noqa: S101  # every caller has just set it
-        call_id, attempt, at = self.call.id, self.attempt, self.engine.clock()
+        call_id, attempt, at = self.call.id, self.attempt, self._now()
         is_moving = self._is_moving
 
         def settle(connection: Connection) -> Settled:

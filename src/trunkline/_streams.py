@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 IDLE_AFTER_CONTENT_S = 60.0
 LINGER_S = 0.05
 OVERRUN_FACTOR = 4
+LONGEST_TOKEN = 16  # characters; no text is cut into longer ones on average
 SLICE_BYTES = 4096
 
 
@@ -115,6 +116,18 @@ class Reading:
         finally:
             await self.source.close()
 
+    async def leave(self) -> None:
+        """Stop reading; of an answer that is whole, its usage is still taken if it is at hand."""
+        if not self.joined.is_finished:
+            self.source.abort()
+            return
+        try:
+            while not self.at_end:
+                await self.more(LINGER_S)
+        except APIError:
+            pass
+        await self.end()
+
     def outcome(self, error: BaseException | None) -> Outcome:
         """Say what this exchange came to."""
         joined = self.joined
@@ -168,7 +181,7 @@ class StreamCore:
         self._pid = os.getpid()
         read_s = hold.call.timeout.read_s
         self._idle_s = IDLE_AFTER_CONTENT_S if read_s is None else min(IDLE_AFTER_CONTENT_S, read_s)
-        self._max_chunks = OVERRUN_FACTOR * hold.call.n * hold_cap(hold)
+        self._max_tokens = OVERRUN_FACTOR * hold.call.n * hold_cap(hold)
 
     async def next_chunk(self) -> ChatCompletionChunk | None:
         """Return the next chunk, ``None`` at the end.
@@ -190,11 +203,11 @@ class StreamCore:
     async def finish(self) -> None:
         """Close early, or do nothing after the end: release the connection, settle as received."""
         self.ready.clear()
-        if self.is_closed and not self.hold.is_open:
+        if (self.is_closed and not self.hold.is_open) or self._pid != os.getpid():
             return
         try:
             self.is_closed = True
-            self.reading.source.abort()
+            await self.reading.leave()
             await self._settle()
         except BaseException as error:
             self._fail(error)
@@ -237,9 +250,10 @@ class StreamCore:
             await self._settle()
 
     def _check_overrun(self) -> None:
-        if self.reading.joined.chunks > self._max_chunks:
+        joined = self.reading.joined
+        if max(joined.chunks, joined.characters // LONGEST_TOKEN) > self._max_tokens:
             raise StreamInterruptedError(
-                f"stopped: the provider sent more than {self._max_chunks} chunks, "
+                f"stopped: the provider sent more than {self._max_tokens} tokens, "
                 f"{OVERRUN_FACTOR} times the output asked for"
             )
 

@@ -40,12 +40,14 @@ class Joined:
     """An answer as far as it has come; keeps its text, not its chunks.
 
     Attributes:
-        chunks: How many were added.
+        chunks: How many were added; each holds a token at least.
+        characters: Of the text so far.
         model: The model that the chunks name.
     """
 
     def __init__(self) -> None:
         self.chunks = 0
+        self.characters = 0
         self.model: str | None = None
         self._choices: dict[int, _Building] = {}
         self._top: JSON = {}
@@ -69,6 +71,7 @@ class Joined:
             delta = choice.delta
             if delta.content is not None:
                 building.content.append(delta.content)
+                self.characters += len(delta.content)
             if not _is_plain_text(choice):
                 _add(building, choice)
 
