@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from trunkline._admission import Call
     from trunkline._io.protocol import IO
     from trunkline.catalog.models import Deployment
-    from trunkline.policies import ArmInfo, Context, Policy, Predictions, Proposal
+    from trunkline.policies import ArmInfo, Context, Policy, Proposal
     from trunkline.routing.state import LearnedState
     from trunkline.storage.connection import Connection
     from trunkline.storage.database import Database
@@ -49,6 +49,7 @@ class Choice:
         x: The features, as logged.
         u: The uniform that draws the arm.
         constants: Bodies of constant events to commit with the decision.
+        predicted: What was expected of each candidate, in the figures that are logged.
         cursor: State of the learner it rests on.
     """
 
@@ -64,6 +65,7 @@ class Choice:
     reason_words: str
     objective_key: str
     constants: tuple[dict[str, Any], ...]
+    predicted: dict[str, list[Any]]
     cursor: int
     terms: Callable[[int], dict[str, dict[str, float]]]
 
@@ -87,7 +89,7 @@ class Choice:
         """Return what was expected of a deployment; empty for one that was no candidate."""
         if arm not in self.arms:
             return Prediction()
-        return _prediction(self.proposal.predictions, self.arms.index(arm))
+        return _logged(self.predicted, self.arms.index(arm))
 
     def record(self, call: Call, granted: Granted) -> dict[str, Any]:
         """Return the body of the decision event: what can never be added later."""
@@ -115,7 +117,7 @@ class Choice:
             "cursor": self.cursor,
             "in_est": call.input_tokens,
             "price_version": self.price_versions,
-            "predicted": self.proposal.predictions.rounded(),
+            "predicted": self.predicted,
             "utility": [u if isfinite(u) else None for u in self.proposal.utilities],
             "terms": self.terms(granted.index) if len(self.arms) > 1 else {},
             "held": granted.amount_nanousd,
@@ -135,7 +137,7 @@ class Choice:
                 utility=u if isfinite(u := self.proposal.utilities[i]) else None,
                 propensity_before=self.probabilities[i],
                 propensity=self.probabilities[i],
-                predicted=_prediction(self.proposal.predictions, i),
+                predicted=_logged(self.predicted, i),
             )
             for i, d in enumerate(call.candidates)
         ) + tuple(
@@ -355,6 +357,7 @@ class Learner:
             reason_words=words,
             objective_key=key,
             constants=tuple(new),
+            predicted=proposal.predictions.rounded(),
             cursor=state.cursor,
             terms=terms,
         )
@@ -546,22 +549,6 @@ def _read_snapshot(
 
 def _price_version(prices: Any) -> str | None:
     return None if prices is None else prices.version
-
-
-def _prediction(p: Predictions, i: int) -> Prediction:
-    return Prediction(
-        cost_usd=_usd(float(p.cost_nanousd[i])),
-        cost_low_usd=_usd(float(p.cost_low_nanousd[i])),
-        cost_high_usd=_usd(float(p.cost_high_nanousd[i])),
-        latency_s=float(p.latency_s[i]),
-        latency_low_s=float(p.latency_low_s[i]),
-        latency_high_s=float(p.latency_high_s[i]),
-        quality=float(p.quality[i]),
-        quality_low=float(p.quality_low[i]),
-        quality_high=float(p.quality_high[i]),
-        quality_is_prior=bool(p.quality_is_prior[i]),
-        output_tokens=float(p.output_tokens[i]),
-    )
 
 
 def _logged(p: dict[str, list[Any]], i: int) -> Prediction:

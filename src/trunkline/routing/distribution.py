@@ -49,9 +49,11 @@ def draw(
     heir = next((i for i in ranking if fits[i]), None)
     if heir is None:
         raise ValueError("no candidate fits; the caller refuses before drawing")
-    p = [q if ok else 0.0 for q, ok in zip(probabilities, fits, strict=True)]
-    lost = sum(q for q, ok in zip(probabilities, fits, strict=True) if not ok)
-    p[heir] += lost
+    if all(fits):
+        p = list(probabilities)
+    else:
+        p = [q if ok else 0.0 for q, ok in zip(probabilities, fits, strict=True)]
+        p[heir] += sum(q for q, ok in zip(probabilities, fits, strict=True) if not ok)
     below = 0.0
     for i, q in enumerate(p):
         below += q

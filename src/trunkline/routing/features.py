@@ -94,7 +94,8 @@ _CLASSES = (
     "explain reasoning step steps careful carefully thought why justify briefly",
 )
 _CLASS_OF = {word: code for code, text in enumerate(_CLASSES, 1) for word in _words(text)}
-_CHOICE_MARKS = (b"(A)", b"(B)", b"A)", b"B)", b"A.", b"B.", b"(1)", b"(2)")
+_CHOICE_LETTERS = (b"A.", b"B.")
+_CHOICE_BRACKETS = (b"(A)", b"(B)", b"A)", b"B)", b"(1)", b"(2)")
 
 
 def encode(params: Mapping[str, Any]) -> bytes:
@@ -185,7 +186,8 @@ def _shape(data: bytes) -> list[float]:
     first = words[0] if words else b""
     last = data.rstrip()[-1:]
     digits = _within(data, _DIGITS)
-    choice_marks = sum([mark in data for mark in _CHOICE_MARKS])
+    marks = _CHOICE_LETTERS + _CHOICE_BRACKETS if b")" in data else _CHOICE_LETTERS
+    choice_marks = sum([mark in data for mark in marks])
     return [
         min(len(folded.translate(None, b" ")) / total / 2 - 2.25, _MOST),
         2 * sqrt(digits / n),
