@@ -162,6 +162,43 @@ def test_utility_weighs_the_three() -> None:
     np.testing.assert_allclose(p.utility, expected)
 
 
+def test_what_is_kept_of_the_candidates_follows_the_state_and_the_candidates() -> None:
+    state, arms = learned(3), (arm("a"), arm("b"))
+    before = predict(context(), arms, state)
+    kept = state.lineup
+
+    predict(context(), arms, state)
+    assert state.lineup is kept
+    state.fold(EventRow(7, "", "constant", 0.0, None, {"name": "prior", "arm": "b", "value": 0.9}))
+    after = predict(context(), arms, state)
+    turned = predict(context(), arms[::-1], state)
+
+    assert after.quality[1] > before.quality[1] + 0.1
+    assert turned.quality.tolist() == after.quality.tolist()[::-1]
+
+
+def test_a_list_of_candidates_may_change_between_calls() -> None:
+    state, arms = learned(3), [arm("a", price="1")]
+    cheap = predict(context(), arms, state).cost_nanousd[0]
+    arms[0] = arm("a", price="9")
+
+    assert predict(context(), arms, state).cost_nanousd[0] == pytest.approx(9 * cheap)
+
+
+def test_an_arm_becomes_known_by_its_first_outcome() -> None:
+    state, arms = learned(3), (arm("a"), arm("b"))
+    before = predict(context(), arms, state)
+    body = {"fv": FEATURE_VERSION, "arm": "b", "state": "settled", "ok": True}
+    taken = {"completion_tokens": 4000, "duration_s": 90.0}
+    for i in range(7, 27):
+        state.fold(EventRow(i, "c", "outcome", 0.0, X, body | taken))
+
+    after = predict(context(), arms, state)
+
+    assert after.latency_s[1] > 10 * before.latency_s[1]
+    assert after.latency_s[0] < after.latency_s[1]
+
+
 @pytest.mark.parametrize("changes", [{"x": np.full(24, nan)}, {"input_tokens": nan}])
 def test_a_context_that_is_not_finite_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="finite"):
