@@ -54,12 +54,18 @@ _PACK = struct.Struct(f"<{D}h")
 X_BYTES = _PACK.size
 _HEAD, _TAIL = 3072, 1024  # what is looked at of a long text; its length counts in full
 
-_DIGITS = b"0123456789"
-_CAPITALS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SPACE = b" \t\r\n"
-_PLAIN = _CAPITALS + _CAPITALS.lower() + bytes(range(128, 256)) + _DIGITS + _SPACE
-_FORMULA = b"$\\^=+*<>"
-_CODE = b"{}[]_;`#"
+# Kinds of bytes; one pass writes them down, so that each is a count away.
+_PLAIN, _DIGIT, _CAPITAL, _FORMULA, _CODE, _OTHER = range(6)
+_BYTES_OF = {
+    _DIGIT: b"0123456789",
+    _CAPITAL: b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    _FORMULA: b"$\\^=+*<>",
+    _CODE: b"{}[]_;`#",
+    _PLAIN: b"abcdefghijklmnopqrstuvwxyz \t\r\n" + bytes(range(128, 256)),
+}
+_KINDS = bytes(
+    next((kind for kind, among in _BYTES_OF.items() if c in among), _OTHER) for c in range(256)
+)
 # One pass lowers the letters and turns what separates words into spaces.
 _FOLD = bytes(
     c + 32 if 65 <= c <= 90 else c if chr(c).isalnum() or c == 39 or c > 127 else 32
@@ -185,16 +191,17 @@ def _shape(data: bytes) -> list[float]:
     count = [classes.count(code) for code in range(len(_CLASSES) + 1)]
     first = words[0] if words else b""
     last = data.rstrip()[-1:]
-    digits = _within(data, _DIGITS)
+    kinds = data.translate(_KINDS)
+    digits, formula, code = kinds.count(_DIGIT), kinds.count(_FORMULA), kinds.count(_CODE)
     marks = _CHOICE_LETTERS + _CHOICE_BRACKETS if b")" in data else _CHOICE_LETTERS
     choice_marks = sum([mark in data for mark in marks])
     return [
         min(len(folded.translate(None, b" ")) / total / 2 - 2.25, _MOST),
         2 * sqrt(digits / n),
-        2 * sqrt(_within(data, _CAPITALS) / n) - 0.25,
-        4 * sqrt(len(data.translate(None, _PLAIN)) / n) - 0.75,
-        _few(count[_CODE_WORDS] + _within(data, _CODE) / 8),
-        4 * sqrt(_within(data, _FORMULA) / n),
+        2 * sqrt(kinds.count(_CAPITAL) / n) - 0.25,
+        4 * sqrt((kinds.count(_OTHER) + formula + code) / n) - 0.75,
+        _few(count[_CODE_WORDS] + code / 8),
+        4 * sqrt(formula / n),
         _few(count[_PROBLEM_WORDS] / 2 + min(digits, 4) / 4),
         _few(count[_CHOICE_WORDS] / 2 + choice_marks),
         float(first in _WHO),
@@ -208,11 +215,6 @@ def _shape(data: bytes) -> list[float]:
         4 * sqrt(data.count(b",") / n) - 0.25,
         _few(count[_REASON_WORDS]),
     ]
-
-
-def _within(data: bytes, among: bytes) -> int:
-    """Count the bytes of ``data`` that are in ``among``: one C pass, no loop."""
-    return len(data) - len(data.translate(None, among))
 
 
 def _few(count: float) -> float:

@@ -221,19 +221,17 @@ def _quality(x: FloatArray, lineup: Lineup, state: LearnedState) -> _Quality:
     noise = state.noise_sd
     spread = noise * np.sqrt(1.0 + variance)
     ends = state.quality_ends.ends[rows, 0]
+    values = np.empty((3, len(rows)))
+    values[0], values[1], values[2] = mean, mean + spread * ends[:, 0], mean + spread * ends[:, 1]
+    expected, low, high = np.minimum(np.maximum(values, 0.0), 1.0)
     return _Quality(
-        mean=_unit(mean),
-        low=_unit(mean + spread * ends[:, 0]),
-        high=_unit(mean + spread * ends[:, 1]),
+        mean=expected,
+        low=low,
+        high=high,
         # The posterior takes all arms for kin; a newcomer may be none, so few scores prove nothing.
         sd=np.where(scored < _FEW, 1.0, noise * np.sqrt(variance)),
         is_prior=is_prior,
     )
-
-
-def _unit(values: FloatArray) -> FloatArray:
-    """Clip to [0, 1]; two ufuncs take a third of ``np.clip``'s time on short arrays."""
-    return np.minimum(np.maximum(values, 0.0), 1.0)
 
 
 def _outcome(x: FloatArray, lineup: Lineup, state: LearnedState) -> tuple[FloatArray, FloatArray]:
