@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+import traceback
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -480,6 +481,18 @@ def test_no_key_is_in_the_store_or_the_log(
     for file in Path(store_path).parent.iterdir():
         assert b"canary" not in file.read_bytes()
     assert "x-anthropic-key" not in served.server.requests[0].headers
+
+
+@pytest.mark.parametrize("script", [failing(401), [Close], [Reset], [b"nonsense\r\n\r\n"]])
+def test_X3_the_frames_of_an_error_show_no_key(serve: Any, script: list[Any]) -> None:
+    served = serve(script, max_retries=0)
+
+    error = served.fails()
+
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    told = "".join(shown.format())
+    assert "in open_exchange" in told or "in _read" in told
+    assert KEY not in told
 
 
 def test_an_error_answer_that_breaks_off_is_still_that_error(serve: Any) -> None:

@@ -7,7 +7,7 @@ so every bad argument ends here, by name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
@@ -51,7 +51,7 @@ class Call:
 
     id: str
     created: float
-    params: dict[str, Any]
+    params: dict[str, Any] = field(repr=False)  # prompts stay out of reprs
     requested: str
     is_explicit: bool
     stream: bool
@@ -69,8 +69,8 @@ class Call:
     idempotent: bool
     timeout: Timeout
     deadline_s: float | None
-    headers: Mapping[str, str]
-    query: Mapping[str, Any]
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,11 @@ class Arguments:
     """A call's parameters, taken apart: the request's own fields, and what steers the call."""
 
     model: str
-    params: dict[str, Any]
+    params: dict[str, Any] = field(repr=False)
     route: RouteOptions
     stream: bool
-    headers: Mapping[str, str]
-    query: Mapping[str, Any]
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, Any] = field(repr=False)
     timeout: Any
     has_timeout: bool
 

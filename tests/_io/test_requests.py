@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline._io.requests import headers_of, read_headers, target_of
+from trunkline._io.requests import headers_of, message_of, read_headers, target_of
 from trunkline.errors import ConfigurationError
 from trunkline.providers.base import HttpRequest
 
@@ -64,3 +64,13 @@ def test_answer_headers_are_lower_case_and_repeats_are_joined() -> None:
     raw = [(b"X-A", b"1"), (b"x-a", b"2"), (b"B", b"\xe9")]
 
     assert read_headers(raw) == {"x-a": "1, 2", "b": "\u00e9"}
+
+
+def test_X3_a_message_shows_neither_key_nor_prompt_nor_query() -> None:
+    url = "http://a/v1?key=sk-canary-1"
+    request = HttpRequest("POST", url, (("authorization", "Bearer sk-canary-1"),), b"sk-canary-1")
+
+    message = message_of(request, *target_of(url))
+
+    assert message.body == b"sk-canary-1"
+    assert repr(message) == str(message) == "<Message POST http://a/v1>"

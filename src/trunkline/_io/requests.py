@@ -46,13 +46,19 @@ class Target(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A request as a wire sends it."""
+    """A request as a wire sends it.
+
+    Its repr shows no header, body or query: tools that record the locals of frames print this one.
+    """
 
     method: str
     url: str
     path: bytes
     headers: Headers
     body: bytes
+
+    def __repr__(self) -> str:
+        return f"<Message {self.method} {self.url.partition('?')[0]}>"
 
 
 @lru_cache(maxsize=256)

@@ -76,14 +76,14 @@ class Asked:
         new_id: See ``Exchange``.
     """
 
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(repr=False)
     deployment: Deployment
     created: int
     new_id: Callable[[str], str]
     output_cap: int | None = None
     drop_params: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    query: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    query: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     @property
     def stream(self) -> bool:
