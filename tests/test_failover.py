@@ -25,6 +25,7 @@ from tests.support.server import ScriptedServer
 from trunkline import (
     APIConnectionError,
     APIStatusError,
+    APITimeoutError,
     BadRequestError,
     BudgetExceededError,
     ConfigurationError,
@@ -34,7 +35,7 @@ from trunkline import (
     Router,
     StorageError,
 )
-from trunkline.providers import EchoProvider, FunctionProvider
+from trunkline.providers import EchoProvider, FunctionProvider, OllamaProvider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -325,3 +326,48 @@ def test_a_slow_server_is_left_at_the_deadline(store_path: str) -> None:
 
     assert took < 0.8
     assert caught.value.attempts[0].state == "estimated"
+
+
+def test_auto_moves_on_from_a_provider_that_cannot_say_the_request(store_path: str) -> None:
+    router = Router(
+        providers=[OllamaProvider(base_url="http://localhost:9", models=["m:1b"]), zoo()],
+        models=["ollama/m:1b", "sim/small"],
+        baseline="ollama/m:1b",
+        policy="baseline",
+        store=store_path,
+    )
+
+    told = ask(router, n=2).routing
+
+    assert (told.provider, [a.state for a in told.attempts]) == ("sim", ["voided", "settled"])
+    with pytest.raises(BadRequestError, match="n"):
+        ask(router, "ollama/m:1b", n=2)
+    sound(router)
+
+
+def test_no_time_left_means_no_fallback_and_the_error_that_used_it_up(store_path: str) -> None:
+    slow = Scripted(error=APITimeoutError("p/m gave no answer"), takes_s=2.0)
+    router, io = scripted_router(store_path, slow, providers=[wired(), zoo()], fallbacks=["small"])
+
+    with pytest.raises(APITimeoutError, match="p/m") as caught:
+        ask(router, "p/m", timeout=1.0)
+
+    assert len(io.requests) == len(caught.value.attempts) == 1
+    sound(router)
+
+
+def test_a_lowered_cap_leaves_the_other_candidates_for_a_failure(store_path: str) -> None:
+    router = Router(
+        providers=[failing("a"), zoo()],
+        models=["a-model", "small"],
+        baseline="a-model",
+        policy="baseline",
+        max_retries=0,
+        store=store_path,
+    )
+    router.budgets.set("all", "0.002")
+
+    told = ask(router).routing
+
+    assert [a.model for a in told.attempts] == ["a-model", "small"]
+    sound(router)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.faces import (
+    PRICES,
     USAGE,
     ask,
     completion,
@@ -422,6 +423,7 @@ def test_M6_an_answer_of_tool_calls_without_usage_is_charged_for_them(serve: Any
     served = serve(
         [answer(completion(usage=..., choices=[choice]))], [answer(completion("", usage=...))]
     )
+    served.router.models.add(Model("p/m", max_output=1000, supports=["tools"], **PRICES))
 
     with_call = ask(served.router, "p/m", max_tokens=900).routing.actual.cost_usd
     without = ask(served.router, "p/m", max_tokens=900).routing.actual.cost_usd

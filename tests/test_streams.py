@@ -10,6 +10,7 @@ from openai.types.chat import ChatCompletionChunk as TheirChunk
 from pydantic_core import to_json
 from tests.support.faces import (
     DONE,
+    PRICES,
     USAGE,
     Scripted,
     ask,
@@ -19,6 +20,7 @@ from tests.support.faces import (
     sound,
     spent,
     stream_of,
+    wired,
     written,
     zoo_router,
 )
@@ -28,6 +30,7 @@ from trunkline import (
     APIResponseValidationError,
     APITimeoutError,
     InternalServerError,
+    Model,
     StorageError,
     Stream,
     StreamInterruptedError,
@@ -94,7 +97,10 @@ def test_routing_of_an_open_stream_is_what_is_known(store_path: str) -> None:
 
 
 def test_a_stream_closed_early_is_charged_as_received(store_path: str) -> None:
-    router, io, stream = streamed(store_path, BEGUN, event("never"))
+    thinks_aloud = Model("m", max_output=1000, supports=["tools"], **PRICES)
+    router, io, stream = streamed(
+        store_path, BEGUN, event("never"), providers=[wired(models=[thinks_aloud])]
+    )
 
     with stream:
         assert next(stream).choices
@@ -104,6 +110,44 @@ def test_a_stream_closed_early_is_charged_as_received(store_path: str) -> None:
     assert 0 < spent(router) < stream.routing.hold * 10**9
     assert io.sources[0].ended == "aborted"
     assert list(stream) == []
+    sound(router)
+
+
+def test_M6_what_a_model_may_have_thought_unseen_keeps_the_whole_hold(store_path: str) -> None:
+    router, _, stream = streamed(store_path, BEGUN, event("never"))
+
+    stream.close()
+
+    assert stream.routing.estimated
+    assert stream.routing.actual.cost_usd == stream.routing.hold
+    sound(router)
+
+
+def test_M6_an_error_after_the_answer_began_is_charged_and_retried_with_room(
+    store_path: str,
+) -> None:
+    role = event({"role": "assistant", "content": ""})
+    error = b'data: {"error": {"message": "overloaded", "type": "server_error"}}\n\n'
+    router, io = scripted_router(store_path, Scripted([role + error]), Scripted([stream_of("Hi")]))
+    router.budgets.set("all", "1")
+
+    stream = ask(router, "p/m", stream=True)
+    assert written(stream) == "Hi"
+
+    assert [a.state for a in stream.routing.attempts] == ["estimated", "settled"]
+    assert len(io.requests) == 2
+    sound(router)
+
+
+def test_M6_an_error_in_place_of_the_answer_is_a_refusal(store_path: str) -> None:
+    error = b'data: {"error": {"message": "overloaded", "type": "server_error"}}\n\n'
+    router, _ = scripted_router(store_path, Scripted([error]), Scripted([stream_of("Hi")]))
+    router.budgets.set("all", "1")
+
+    stream = ask(router, "p/m", stream=True)
+    list(stream)
+
+    assert [a.state for a in stream.routing.attempts] == ["voided", "settled"]
     sound(router)
 
 

@@ -23,6 +23,7 @@ from trunkline.catalog.pricing import is_stale
 from trunkline.catalog.resolve import ProviderInfo, Resolution, place, resolve
 from trunkline.catalog.table import Catalog
 from trunkline.errors import ConfigurationError
+from trunkline.providers.base import HasTransport
 from trunkline.providers.registry import VARIABLES, make
 from trunkline.storage import ids
 
@@ -127,7 +128,9 @@ class Engine:
         database = self.database
         with self._lock:
             if self._learner is None:
-                self._learner = Learner(database, self._seed, self.log_failure)
+                self._learner = Learner(
+                    database, self._seed, self.log_failure, self._auto_arms
+                )
             return self._learner
 
     @property
@@ -158,6 +161,10 @@ class Engine:
             chosen = [m for m in own if m.auto] or (list(own) if provider.models else [])
             found += [Deployment(name, m) for m in (chosen[:2] if section else chosen)]
         return tuple(found)
+
+    def _auto_arms(self) -> tuple[Deployment, ...]:
+        """Return the arms behind ``auto`` with the prices they are held at."""
+        return tuple(self._assumed(deployment) for deployment in self.arms())
 
     def find(
         self, name: str, models: tuple[str, ...] | None
@@ -262,6 +269,16 @@ class Engine:
         deployment = place(item, providers=self._infos(), catalog=self.catalog, on=self._today())
         self.added = [d for d in self.added if d.id != deployment.id] + [deployment]
         return deployment.id
+
+    def may_reason(self, deployment: Deployment) -> bool:
+        """Whether a model may bill output that nobody sees; unknown counts as yes.
+
+        What answers in this process shows all it makes, unless it declares otherwise.
+        """
+        supports = deployment.model.supports
+        if isinstance(self.providers[deployment.provider], HasTransport):
+            return supports is not None and "reasoning" in supports
+        return supports is None or "reasoning" in supports
 
     def prices_of(self, deployment: Deployment, served: str | None) -> Prices | None:
         """Return the prices of the model that served, where the catalogue knows that one apart."""

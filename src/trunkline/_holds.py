@@ -46,6 +46,7 @@ class Outcome:
         served: The model that answered, where it said so.
         received_bytes: Output that arrived, in UTF-8 bytes, an upper bound of its tokens.
         is_whole: The answer is complete.
+        may_have_billed: Of a failed one: whether the provider may charge it all the same.
         duration_s: Wall and simulated seconds of the exchange.
     """
 
@@ -58,6 +59,7 @@ class Outcome:
     finish_reason: str | None = None
     request_id: str | None = None
     error: BaseException | None = None
+    may_have_billed: bool = True
 
 
 class Hold:
@@ -270,7 +272,7 @@ class Hold:
     def fail(self, error: BaseException) -> None:
         """End what is held because of ``error``, with what is known of the exchange it ended."""
         known = self.last is not None and self.last.error is error
-        outcome = self.last if known and self.last else Outcome(error=error)
+        outcome = self.last if known and self.last else self._interrupted(error)
         if isinstance(error, GeneratorExit):  # a task dropped half-way: this is its finaliser
             self.end_later(outcome)
         else:
@@ -279,7 +281,11 @@ class Hold:
     def __del__(self) -> None:
         # The last net, for an interrupt that hit the clean-up itself; lock-free as a finaliser is.
         if getattr(self, "is_open", False) and self._pid == os.getpid():
-            self.end_later(Outcome(error=GeneratorExit()))
+            self.end_later(self._interrupted(GeneratorExit()))
+
+    def _interrupted(self, error: BaseException) -> Outcome:
+        may_have_billed = self.in_flight and _retries.may_have_billed(error)
+        return Outcome(error=error, may_have_billed=may_have_billed)
 
     def note(self, outcome: Outcome) -> Ending:
         """Add an exchange to ``attempts``; return how it ends its hold."""
@@ -375,19 +381,20 @@ def charge(hold: Hold, outcome: Outcome) -> tuple[Any, int]:
     Usage reported for a whole answer is exact, whatever it comes to. Without it the charge is never
     below the input bound plus the output received, and never above what was held. An attempt that
     was sent and whose fate is unknown keeps its whole hold: the provider may have produced it all.
+    So does one of a model that may reason unseen, of which what is received says too little.
     """
     prices = hold.engine.prices_of(hold.deployment, outcome.served)
     held = hold.granted.amount_nanousd
     exact = pricing.cost_nanousd(outcome.usage, prices) if outcome.usage and prices else 0
     if outcome.is_whole and outcome.usage is not None:
         return "settled", exact
-    error = outcome.error
-    if error is not None and not (hold.in_flight and _retries.may_have_billed(error)):
+    if outcome.error is not None and not outcome.may_have_billed:
         return "voided", 0
     if prices is None:
         return "estimated", 0
-    if not outcome.is_whole and not outcome.received_bytes:
-        return "estimated", held
+    nothing_came = not outcome.is_whole and not outcome.received_bytes
+    if outcome.usage is None and (nothing_came or hold.engine.may_reason(hold.deployment)):
+        return "estimated", held  # what was thought unseen is billed as output
     floor = pricing.received_floor(prices, hold.call.input_bytes, outcome.received_bytes)
     return "estimated", max(min(floor, held), exact)
 

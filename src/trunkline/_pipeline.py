@@ -106,6 +106,7 @@ class Exchanges:
         self.hold = hold
         self.adjusted: tuple[str, ...] = ()
         self.failed = Outcome()
+        self.reading: Reading | None = None
         self.deadline = None if call.deadline_s is None else io.monotonic() + call.deadline_s
 
     async def answer(self) -> ChatCompletion | StreamCore:
@@ -122,15 +123,17 @@ class Exchanges:
 
     async def _first_that_answers(self) -> Answer:
         """Ask the drawn deployment, then the next ones, each with its retries."""
-        error: APIError | None = None
+        error: TrunklineError | None = None
         for deployment in self._order():
             if error is not None:
-                if not await self.hold.move(self.io, self.failed, deployment):
+                if not self._has_time() or not await self.hold.move(
+                    self.io, self.failed, deployment
+                ):
                     continue
                 self.engine.emit("fallback", self.call.id)
             try:
                 return await self._with_retries()
-            except APIError as failure:
+            except (APIError, ConfigurationError) as failure:
                 error = failure
                 if not _retries.may_fall_back(failure, idempotent=self.call.idempotent):
                     raise
@@ -142,8 +145,13 @@ class Exchanges:
         call, hold = self.call, self.hold
         drawn = hold.deployment
         yield drawn
-        # Only a failure asks for more.
-        ranked = [call.candidates[i] for i in hold.choice.ranking if hold.draw.mask[i] is None]
+        # Only a failure asks for more. Where the cap had to be lowered nothing fits as it is, and
+        # the ledger fits each one anew.
+        ranked = [
+            call.candidates[i]
+            for i in hold.choice.ranking
+            if hold.draw.lowered or hold.draw.mask[i] is None
+        ]
         others = [d for d in ranked if d != drawn][:FALLBACKS_WITHIN_CANDIDATES]
         yield from (d for d in dict.fromkeys((*others, *call.fallbacks)) if d != drawn)
 
@@ -158,9 +166,9 @@ class Exchanges:
             before_retry=self._make_room,
         )
 
-    async def _make_room(self, error: APIError) -> bool:
+    async def _make_room(self, _: APIError) -> bool:
         """Keep the hold if nothing was billed; if that is unknown, charge it and take another."""
-        if not _retries.may_have_billed(error):
+        if not self.failed.may_have_billed:
             return True
         return await self.hold.move(self.io, self.failed, self.hold.deployment)
 
@@ -170,6 +178,7 @@ class Exchanges:
         started = self.io.monotonic()
         source: ByteSource | None = None
         self.hold.in_flight = False
+        self.reading = None
         try:
             built = provider.build_request(self._asked())
             self.adjusted = self._adjustments(built)
@@ -194,6 +203,7 @@ class Exchanges:
             raise provider.failure(await _whole(source, tolerant=True), built.exchange)
         if self.call.stream:
             reading = Reading(self.io, source, provider.decoder(built.exchange), started)
+            self.reading = reading
             first = await reading.until_content()
             return Answer(None, reading, first, Outcome())
         response = await _whole(source)
@@ -214,14 +224,18 @@ class Exchanges:
         )
 
     def _failed(self, error: BaseException, duration_s: float, source: ByteSource | None) -> None:
+        begun = self.reading is not None and self.reading.has_begun
+        may_have_billed = self.hold.in_flight and (begun or _retries.may_have_billed(error))
         self.failed = Outcome(
+            usage=self.reading.decoder.usage if self.reading else None,
             error=error,
+            may_have_billed=may_have_billed,
             duration_s=duration_s,
             request_id=source.headers.get("x-request-id") if source else None,
         )
         self.hold.note(self.failed)
-        if isinstance(error, APIError):
-            self.hold.in_flight = _retries.may_have_billed(error)
+        if isinstance(error, TrunklineError):
+            self.hold.in_flight = may_have_billed
 
     def _asked(self) -> Asked:
         call, hold = self.call, self.hold
@@ -242,6 +256,10 @@ class Exchanges:
         if not granted.lowered:
             return built.adjusted
         return (*built.adjusted, f"output capped at {granted.output_cap} tokens to fit the budget")
+
+    def _has_time(self) -> bool:
+        left_s = self._left_s()
+        return left_s is None or left_s > 0
 
     def _left_s(self) -> float | None:
         return None if self.deadline is None else self.deadline - self.io.monotonic()

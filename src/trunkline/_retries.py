@@ -13,6 +13,7 @@ from trunkline.errors import (
     APIError,
     APIResponseValidationError,
     APIStatusError,
+    ConfigurationError,
     Refused,
     StreamInterruptedError,
 )
@@ -45,11 +46,16 @@ def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
 
 
 def may_fall_back(error: BaseException, *, idempotent: bool = True) -> bool:
-    """Whether another deployment may be asked: not for a wrong or an answered request."""
+    """Whether another deployment may be asked: not for a wrong or an answered request.
+
+    What one provider could not even be asked (a parameter it lacks, no key) may suit another.
+    """
+    if isinstance(error, ConfigurationError):
+        return True
     if not isinstance(error, APIError) or isinstance(error, Refused | APIResponseValidationError):
         return False
     if isinstance(error, APIStatusError):
-        return error.status_code not in _CALLERS_FAULT
+        return not error.sent or error.status_code not in _CALLERS_FAULT
     return idempotent or not error.sent
 
 

@@ -64,6 +64,11 @@ class Reading:
         self._at = 0  # how much of it was decoded
 
     @property
+    def has_begun(self) -> bool:
+        """Whether any of the answer has come, so that an error is no refusal any more."""
+        return self.joined.chunks > 0 or self.decoder.usage is not None
+
+    @property
     def elapsed_s(self) -> float:
         """Seconds since the request."""
         return elapsed_s(self.io, self.source, self.started)
