@@ -53,7 +53,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types with mypy and pyright, the typing examples with both."""
-    install(session, ".[cli]", *group("test", "lint"))
+    install(session, ".[cli]", *group("test", "lint", "prices"))
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "tests/typing_examples")
