@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.faces import HELLO, ask, sound, zoo, zoo_router
 
-from trunkline import Objective, RouteOptions
+from trunkline import Model, Objective, RouteOptions
 from trunkline import _learning as learning
 from trunkline.policies import Baseline, Learned, Proposal
+from trunkline.providers import EchoProvider
 from trunkline.routing.state import LearnedState
 from trunkline.storage import events, learned
 
@@ -146,6 +147,72 @@ def test_priors_are_frozen_by_events(router: Router) -> None:
     ask(router)
 
     assert state_of(router).priors == pytest.approx({"sim/small": 0.54, "sim/big": 0.66})
+
+
+def alone(**options: Any) -> dict[str, int]:
+    """Return the reference costs that one routed call of a router sets."""
+    router = zoo_router(":memory:", **options)
+    ask(router)
+    return state_of(router).cost_refs
+
+
+@pytest.mark.parametrize(
+    ("model", "models"), [("echo/echo", None), ("small", None), ("cheap", None), ("auto", "small")]
+)
+def test_no_single_call_sets_the_scale_of_the_router(
+    store_path: str, model: str, models: str | None
+) -> None:
+    options: dict[str, Any] = {
+        "providers": [zoo(), EchoProvider()],
+        "aliases": {"cheap": ["small", "echo/echo"]},
+    }
+    router = zoo_router(store_path, **options)
+    ask(router, model, route=RouteOptions(models=None if models is None else [models]))
+    ask(router)
+
+    assert state_of(router).cost_refs == alone(**options)
+    assert state_of(router).priors["sim/big"] > state_of(router).priors["sim/small"]
+
+
+def test_an_explicit_call_fixes_nothing(router: Router) -> None:
+    ask(router, "small")
+
+    rows = router._engine.database.read(lambda c: events.read_after(c, 0, 100))
+
+    assert [row.kind for row in rows] == ["decision", "outcome"]
+    assert state_of(router).cost_refs == state_of(router).priors == {}
+
+
+def test_a_model_that_cannot_serve_the_first_call_still_sets_the_scale(store_path: str) -> None:
+    def large(context: int) -> Any:
+        big = Model("large", context=context, input_usd_per_m=5, output_usd_per_m=20)
+        return {"providers": [zoo(), EchoProvider(models=[big])], "models": ["small", "large"]}
+
+    router = zoo_router(store_path, **large(context=5))
+    first = ask(router, max_tokens=100)
+
+    assert router.explain(first.routing.id).candidates[1].ruled_out
+    assert state_of(router).cost_refs == alone(**large(context=5000))
+
+
+def test_the_first_call_goes_by_the_priors_that_it_logs(store_path: str) -> None:
+    router = zoo_router(store_path)
+    before = ask(router, route=RouteOptions(models=["small"])).routing.predicted.quality
+
+    assert before == pytest.approx(state_of(router).priors["sim/small"], abs=1e-4)
+
+
+def test_an_alias_is_served_where_the_arms_of_auto_mean_nothing(store_path: str) -> None:
+    router = zoo_router(
+        store_path,
+        models=["nobody/knows"],
+        providers=[zoo(), EchoProvider()],
+        aliases={"fast": ["small", "big"]},
+        baseline="small",
+    )
+
+    assert ask(router, "fast").routing.provider == "sim"
+    assert set(state_of(router).priors) == {"sim/small", "sim/big"}
 
 
 def test_a_far_behind_process_reads_the_rest_call_by_call(
@@ -404,9 +471,6 @@ def test_candidates_ruled_out_are_in_the_explanation(store_path: str) -> None:
 
 
 def test_candidates_that_cannot_serve_are_in_the_explanation(store_path: str) -> None:
-    from trunkline import Model
-    from trunkline.providers import EchoProvider
-
     provider = EchoProvider(
         models=[
             Model("tiny", context=5, input_usd_per_m=0, output_usd_per_m=0),
@@ -428,9 +492,6 @@ def test_candidates_that_cannot_serve_are_in_the_explanation(store_path: str) ->
 
 
 def test_an_unpriced_model_is_predicted_without_a_cost(store_path: str) -> None:
-    from trunkline import Model
-    from trunkline.providers import EchoProvider
-
     router = zoo_router(
         store_path, providers=[zoo(), EchoProvider(models=[Model("bare")])], models=["bare"]
     )

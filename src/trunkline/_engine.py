@@ -22,7 +22,7 @@ from trunkline.catalog.models import Deployment, Model
 from trunkline.catalog.pricing import is_stale
 from trunkline.catalog.resolve import ProviderInfo, Resolution, place, resolve
 from trunkline.catalog.table import Catalog
-from trunkline.errors import ConfigurationError
+from trunkline.errors import ConfigurationError, NotFoundError
 from trunkline.providers.base import HasTransport
 from trunkline.providers.registry import VARIABLES, make
 from trunkline.storage import ids
@@ -128,9 +128,7 @@ class Engine:
         database = self.database
         with self._lock:
             if self._learner is None:
-                self._learner = Learner(
-                    database, self._seed, self.log_failure, self._auto_arms
-                )
+                self._learner = Learner(database, self._seed, self.log_failure, self._auto_arms)
             return self._learner
 
     @property
@@ -163,8 +161,11 @@ class Engine:
         return tuple(found)
 
     def _auto_arms(self) -> tuple[Deployment, ...]:
-        """Return the arms behind ``auto`` with the prices they are held at."""
-        return tuple(self._assumed(deployment) for deployment in self.arms())
+        """Return the arms behind ``auto`` with the prices they are held at; none if unknown."""
+        try:
+            return tuple(self._assumed(deployment) for deployment in self.arms())
+        except (ConfigurationError, NotFoundError):  # a call to ``auto`` says so
+            return ()
 
     def find(
         self, name: str, models: tuple[str, ...] | None

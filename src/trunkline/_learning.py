@@ -177,14 +177,20 @@ class Learner:
         database: Where the rows are.
         seed: Makes the draws a function of the call's number; ``None`` takes entropy.
         log_failure: Told of whatever was degraded.
+        auto_arms: Returns the arms behind ``auto``, by which constants are set.
     """
 
     def __init__(
-        self, database: Database, seed: int | None, log_failure: Callable[[str, Exception], None]
+        self,
+        database: Database,
+        seed: int | None,
+        log_failure: Callable[[str, Exception], None],
+        auto_arms: Callable[[], Sequence[Deployment]],
     ) -> None:
         self._database = database
         self._seed = seed
         self._log_failure = log_failure
+        self._auto_arms = auto_arms
         self._lock = threading.RLock()
         self._state: LearnedState | None = None
         self._is_torn = False
@@ -306,23 +312,14 @@ class Learner:
         from trunkline import policies
         from trunkline.routing import constants
 
-        state, arms = self._state, known_arms.infos
+        state = self._state
         assert state is not None  # noqa: S101  # choose() has caught up
         objective = call.settings.objective
         key = constants.objective_key(objective)
-        new: list[dict[str, Any]] = []
-        if objective.cost_ref_usd is not None:
-            cost_ref = nanousd(objective.cost_ref_usd)
-        elif (known := state.cost_refs.get(key)) is not None:
-            cost_ref = known
-        else:
-            cost_ref = constants.default_cost_ref(a.prices for a in arms)
-            new.append({"name": "cost_ref", "objective_key": key, "value": cost_ref})
-        if not call.is_explicit:
-            new += [
-                {"name": "prior", "arm": arm, "value": value}
-                for arm, value in constants.price_priors(arms, state.priors).items()
-            ]
+        cost_ref, priors, new = self._constants(call, known_arms, key, state)
+        arms = known_arms.infos
+        if priors:  # what this call goes by is what it logs
+            arms = tuple(replace(a, prior_quality=priors.get(a.arm, a.prior_quality)) for a in arms)
         x = features.encode(call.params)
         context = policies.Context(
             x=features.decode(x),
@@ -356,11 +353,45 @@ class Learner:
             policy=policy.name,
             reason_words=words,
             objective_key=key,
-            constants=tuple(new),
+            constants=new,
             predicted=proposal.predictions.rounded(),
             cursor=state.cursor,
             terms=terms,
         )
+
+    def _constants(
+        self, call: Call, arms: _Arms, key: str, state: LearnedState
+    ) -> tuple[int, dict[str, float], tuple[dict[str, Any], ...]]:
+        """Return the reference cost, priors fixed by this call, and the events that fix them.
+
+        They stay for ever, so they are set by everything the router chooses among: never by an
+        explicit call, nor by what one request or one list of models left over.
+        """
+        from trunkline.routing import constants
+
+        own = call.settings.objective.cost_ref_usd
+        cost_ref = nanousd(own) if own is not None else state.cost_refs.get(key)
+        if call.is_explicit:
+            prices = (a.prices for a in arms.infos)
+            return cost_ref or constants.default_cost_ref(prices), {}, ()
+        if cost_ref is not None and all(arm in state.priors for arm in arms.ids):
+            return cost_ref, {}, ()
+        all_arms = self._all_arms(call)
+        new: list[dict[str, Any]] = []
+        if cost_ref is None:
+            cost_ref = constants.default_cost_ref(a.prices for a in all_arms)
+            new.append({"name": "cost_ref", "objective_key": key, "value": cost_ref})
+        priors = constants.price_priors(all_arms, state.priors)
+        new += [{"name": "prior", "arm": arm, "value": value} for arm, value in priors.items()]
+        return cost_ref, priors, tuple(new)
+
+    def _all_arms(self, call: Call) -> list[ArmInfo]:
+        """Return the router's arms and all that the requested name means, able or not."""
+        from trunkline.policies import ArmInfo
+
+        ruled_out = (deployment for deployment, _ in call.ruled_out)
+        found = {d.id: d for d in (*self._auto_arms(), *call.candidates, *ruled_out)}
+        return [ArmInfo(d.id, d.model.prices, None, d.model.quality) for d in found.values()]
 
     def _propose(
         self, call: Call, context: Context, arms: Sequence[ArmInfo], state: LearnedState
