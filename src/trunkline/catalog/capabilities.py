@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from .tokens import part_types
+from .tokens import PART_KINDS, part_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,16 +24,7 @@ CAPABILITIES: Final = (
     "vision",
 )
 
-_BY_PART: Final[Mapping[str, str]] = {
-    "image_url": "vision",
-    "input_image": "vision",
-    "image": "vision",
-    "input_audio": "audio",
-    "audio": "audio",
-    "file": "files",
-    "input_file": "files",
-    "document": "files",
-}
+_BY_KIND: Final[Mapping[str, str]] = {"images": "vision", "audio": "audio", "files": "files"}
 _IN_WORDS: Final[Mapping[str, str]] = {
     "audio": "cannot take or make audio",
     "embeddings": "makes no embeddings",
@@ -47,7 +38,8 @@ _IN_WORDS: Final[Mapping[str, str]] = {
 
 def needs(params: Mapping[str, Any]) -> frozenset[str]:
     """Collect the capabilities that a request needs, from its parameters alone."""
-    found = {_BY_PART[kind] for kind in part_types(params) if kind in _BY_PART}
+    kinds = (PART_KINDS.get(part_type, "") for part_type in part_types(params))
+    found = {_BY_KIND[kind] for kind in kinds if kind in _BY_KIND}
     if params.get("tools") or params.get("functions"):
         found.add("tools")
     if _is_schema(params.get("response_format")):

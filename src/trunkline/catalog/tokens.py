@@ -67,18 +67,31 @@ _TOOL_MARGIN = 64
 _PREAMBLE_MARGIN = 1_024
 _SCHEMA_MARGIN = 512
 
-_PARTS_UNBOUNDED: Final[Mapping[str, str]] = {
+# No token is shorter than a byte of what these parts carry, so the bytes bound their cost. Whatever
+# else a part is, a few bytes of it may stand for a whole film.
+_PARTS_BOUNDED = frozenset(
+    {"text", "input_text", "output_text", "refusal", "thinking", "reasoning"}
+)
+PART_KINDS: Final[Mapping[str, str]] = {
     "image_url": "images",
     "input_image": "images",
     "image": "images",
+    "image_file": "images",
     "input_audio": "audio",
     "audio": "audio",
+    "audio_url": "audio",
     "file": "files",
+    "file_url": "files",
     "input_file": "files",
     "document": "files",
+    "document_url": "files",
     "video_url": "video",
     "video": "video",
+    "input_video": "video",
 }
+"""What a message part is, by its type; a type missing here is neither text nor known."""
+_MESSAGE_FIELDS_UNBOUNDED: Final[Mapping[str, str]] = {"audio": "audio", "images": "images"}
+_LONGEST_NAME = 40
 _SCHEMA_PARAMS = ("tools", "functions", "response_format")
 _PARAMS_UNBOUNDED = ("web_search_options", "prediction", "audio")
 # At these the provider's list price does not hold; "auto" and "default" do.
@@ -165,7 +178,11 @@ def input_bound_bytes(params: Mapping[str, Any]) -> int:
 
 def unbounded_parts(params: Mapping[str, Any]) -> tuple[str, ...]:
     """Name what in a request has no bound of cost, sorted; empty for plain text and functions."""
-    found = {_PARTS_UNBOUNDED[kind] for kind in part_types(params) if kind in _PARTS_UNBOUNDED}
+    found = {_unbounded_kind(kind) for kind in part_types(params) - _PARTS_BOUNDED}
+    for message in _sequence(params.get("messages")):
+        found.update(
+            kind for name, kind in _MESSAGE_FIELDS_UNBOUNDED.items() if _field(message, name)
+        )
     found.update(name for name in _PARAMS_UNBOUNDED if params.get(name) is not None)
     if "audio" in _sequence(params.get("modalities")):
         found.add("audio")
@@ -180,17 +197,22 @@ def unbounded_parts(params: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def part_types(params: Mapping[str, Any]) -> set[str]:
-    """Collect the types of all message parts, ``"text"`` left out."""
+    """Collect the types of all message parts, ``"text"`` left out; ``""`` is a part without one."""
     kinds: set[str] = set()
     for message in _sequence(params.get("messages")):
         content = _field(message, "content")
-        if isinstance(content, list | tuple):
-            kinds.update(
-                kind
-                for part in cast("Iterable[object]", content)
-                if isinstance(kind := _field(part, "type"), str)
-            )
+        if content is None or isinstance(content, str):
+            continue
+        parts = content if isinstance(content, list | tuple) else (content,)
+        for part in cast("Iterable[object]", parts):
+            kind = "text" if isinstance(part, str) else _field(part, "type")
+            kinds.add(kind if isinstance(kind, str) else "")
     return kinds - {"text"}
+
+
+def _unbounded_kind(part_type: str) -> str:
+    known = PART_KINDS.get(part_type)
+    return known or f"parts of type {part_type[:_LONGEST_NAME]!r}"
 
 
 def _claude_family(name: str) -> str:
@@ -266,7 +288,7 @@ def _collect_part(part: object, texts: list[str]) -> int:
     if isinstance(text, str):
         texts.append(text)
         return 0
-    named = _PARTS_UNBOUNDED.get(str(_field(part, "type")))
+    named = PART_KINDS.get(str(_field(part, "type")))
     return {"images": _IMAGE_TOKENS, "audio": _AUDIO_TOKENS, None: 0}.get(named, _FILE_TOKENS)
 
 
