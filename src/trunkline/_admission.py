@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from trunkline._settings import Settings, is_iterable, mapping
 from trunkline.catalog import capabilities, tokens
 from trunkline.errors import ConfigurationError, NoEligibleModelError
+from trunkline.providers.endpoint import split_headers
+from trunkline.types.chat import MAX_TOKENS_BELIEVED
 from trunkline.types.params import CHAT_PARAMS, TRANSPORT_PARAMS
 from trunkline.types.routing import Candidate, Objective, RouteOptions
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _COUNTS = ("n", "max_tokens", "max_completion_tokens")
+_MOST_CHOICES = 1_000  # no provider gives more than 128
 _KNOWN = CHAT_PARAMS | TRANSPORT_PARAMS
 _ROUTE_FIELDS = tuple(f.name for f in fields(RouteOptions))
 
@@ -97,6 +100,7 @@ def take_apart(given: Mapping[str, Any]) -> Arguments:
     for name in params.keys() - _KNOWN:
         raise ConfigurationError(_unknown(name, _KNOWN))
     headers = mapping(params.pop("extra_headers", None), "extra_headers")
+    split_headers(headers, None)  # refused here, before anything is held
     query = mapping(params.pop("extra_query", None), "extra_query")
     route = params.pop("route", None)
     if not (route is None or isinstance(route, RouteOptions)):
@@ -118,6 +122,8 @@ def take_apart(given: Mapping[str, Any]) -> Arguments:
         raise ConfigurationError(f"stream must be True or False, not {stream!r}")
     for name in _COUNTS:
         _check_count(params.get(name), name)
+    if (params.get("n") or 1) * (asked_cap(params) or 1) > MAX_TOKENS_BELIEVED:
+        raise ConfigurationError(f"n times max_tokens must be at most {MAX_TOKENS_BELIEVED}")
     return Arguments(
         model, params, route or RouteOptions(), bool(stream), headers, query, timeout, has_timeout
     )
@@ -257,6 +263,9 @@ def _check_count(value: Any, name: str) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{name}={value!r} must be a whole number, 1 or more")
+    most = _MOST_CHOICES if name == "n" else MAX_TOKENS_BELIEVED
+    if value > most:  # what it may cost would be no number the ledger can hold
+        raise ConfigurationError(f"{name} must be at most {most}")
 
 
 def _route_options(given: Mapping[str, Any], route: Any) -> RouteOptions:
