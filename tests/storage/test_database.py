@@ -395,9 +395,65 @@ def test_a_broken_deferred_step_is_logged_and_stops_nobody(
     assert "deferred settlement failed" in caplog.text
 
 
-def test_a_deferred_step_that_the_store_refuses_is_kept(db: Database) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda c: c.execute("INSERT INTO nowhere VALUES (1)"),
+        lambda c: c.execute("INSERT INTO counter VALUES ('budgets', 1)"),
+        lambda c: c.execute("SELECT ?", (2**63,)),
+        lambda c: c.execute("SELECT ?", (object(),)),
+        lambda c: c.execute("SELECT ?", ()),
+    ],
+)
+def test_a_deferred_step_that_can_never_succeed_is_dropped_and_logged(
+    db: Database, wrong: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def half(connection: Any) -> None:
+        add("half")(connection)
+        wrong(connection)
+
+    db.defer(half)
+    db.defer(add("whole"))
+
     db.write(add())
-    db.defer(lambda c: c.execute("INSERT INTO nowhere VALUES (1)"))
+
+    assert counters(db) == {"n": 1, "whole": 1}
+    assert "was dropped" in caplog.text
+    assert not db._mine.deferred
+
+
+def fails_once(code: int) -> Any:
+    tries: list[int] = []
+
+    def step(connection: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            error = sqlite3.OperationalError("the disk")
+            error.sqlite_errorcode = code
+            raise error
+        add("step")(connection)
+
+    return step
+
+
+@pytest.mark.parametrize(
+    "code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR | 13 << 8]
+)
+def test_a_deferred_step_that_the_disk_refuses_is_kept(db: Database, code: int) -> None:
+    db.write(add())
+    db.defer(fails_once(code))
+
+    with pytest.raises(StorageError, match="the disk"):
+        db.write(add())
+
+    assert counters(db) == {"n": 1}
+    db.write(add())
+    assert counters(db) == {"n": 2, "step": 1}
+
+
+def test_a_deferred_step_that_lost_the_transaction_takes_the_call_with_it(db: Database) -> None:
+    db.write(add())
+    db.defer(lambda c: (c.execute("ROLLBACK"), c.execute("INSERT INTO nowhere VALUES (1)")))
 
     with pytest.raises(StorageError, match="nowhere"):
         db.write(add())
@@ -410,7 +466,7 @@ def test_close_says_so_when_deferred_steps_are_lost(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     db.write(add())
-    db.defer(lambda c: c.execute("INSERT INTO nowhere VALUES (1)"))
+    db.defer(fails_once(sqlite3.SQLITE_FULL))
 
     db.close()
 

@@ -19,6 +19,17 @@ MEMORY = ":memory:"
 WAL_LIMIT = 64 * 2**20
 _FIXED_WAL_RESET = (3, 51, 3)
 _BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+# What the same statement meets on every try, wherever the file lies.
+_STATEMENT_CODES = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_MISUSE,
+        sqlite3.SQLITE_RANGE,
+        sqlite3.SQLITE_TOOBIG,
+    }
+)
 
 
 class SqliteConnection(sqlite3.Connection):
@@ -111,6 +122,15 @@ def identity(path: str) -> tuple[int, int] | None:
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether trying again can help; extended codes carry the plain one in their low byte."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY_CODES
+
+
+def is_of_the_store(error: Exception) -> bool:
+    """Whether SQLite failed for the file, the disk or the moment, so that a later try may succeed.
+
+    An error without a code is the driver's own, about what it was given.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF not in _STATEMENT_CODES
 
 
 def keep_log_small(connection: SqliteConnection, path: str) -> bool:

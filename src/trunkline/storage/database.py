@@ -191,10 +191,11 @@ class Database:
             connection.execute("SAVEPOINT deferred")
             try:
                 step(connection)
-            except sqlite3.Error:
-                raise
-            except Exception:  # the boundary: a broken step must not stop the calls after it
-                _logger.exception("a deferred settlement failed")
+            except Exception as error:  # a broken step must not stop the calls after it
+                if _sqlite.is_of_the_store(error) or not connection.in_transaction:
+                    raise  # of the disk or the moment, not of the step: it stays the next one
+                # What it would have ended is ended by its lease, at what it holds.
+                _logger.exception("a deferred settlement failed and was dropped")
                 connection.cache.clear()
                 connection.execute("ROLLBACK TO deferred")
             connection.execute("RELEASE deferred")
