@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.catalog.models import Model, Prices, Rates
-from trunkline.catalog.pricing import cost_nanousd, is_stale, received_floor, worst_case
+from trunkline.catalog.pricing import (
+    cost_nanousd,
+    is_believable,
+    is_stale,
+    received_floor,
+    worst_case,
+)
 from trunkline.types.chat import CompletionTokensDetails, PromptTokensDetails, Usage
 
 PLAIN = Prices(base=Rates(input=150_000, output=600_000))
@@ -31,6 +37,27 @@ def usage(prompt: int, completion: int, **parts: int) -> Usage:
 
 def test_a_token_at_fifteen_cents_a_million_costs_150_nanodollars() -> None:
     assert cost_nanousd(usage(1, 0), PLAIN) == 150
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "has_output", "expected"),
+    [
+        (5, 1, True, True),
+        (5, 0, False, True),
+        (0, 1, True, False),
+        (5, 0, True, False),
+        (0, 0, False, False),
+    ],
+)
+def test_P16_zero_tokens_are_believed_only_where_nothing_can_have_been_billed(
+    prompt: int, completion: int, has_output: bool, expected: bool
+) -> None:
+    free = Model("m", input_usd_per_m=0, output_usd_per_m=0).prices
+    told = usage(prompt, completion)
+
+    assert is_believable(told, PLAIN, has_output=has_output) is expected
+    assert is_believable(told, free, has_output=has_output)
+    assert is_believable(told, None, has_output=has_output)
 
 
 def test_the_sum_is_rounded_up_once() -> None:

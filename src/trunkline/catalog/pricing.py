@@ -36,6 +36,19 @@ def cost_nanousd(usage: Usage, prices: Prices) -> int:
     return _nano(_input_pico(usage, rates) + _output_pico(usage, rates)) + prices.per_call_nanousd
 
 
+def is_believable(usage: Usage, prices: Prices | None, *, has_output: bool) -> bool:
+    """Whether a bill may be taken as exact: nothing that costs is answered from zero tokens (P16).
+
+    Args:
+        usage: As reported.
+        prices: Of who served; where nothing is charged, any count is as good.
+        has_output: Whether text or tool calls arrived.
+    """
+    if prices is None or prices.is_free:
+        return True
+    return usage.prompt_tokens > 0 and (usage.completion_tokens > 0 or not has_output)
+
+
 def worst_case(prices: Prices, input_bytes: int, output_cap: int, n: int = 1) -> tuple[int, int]:
     """Bound the cost of a call of text: no honest bill is above it (failure-model M3).
 
