@@ -212,8 +212,7 @@ def model_info(deployment: Deployment, reason: str | None = None) -> ModelInfo:
 
 
 def _scope(text: Any) -> str:
-    scopes.parse(text)
-    return str(text)
+    return scopes.canonical(text)
 
 
 def _covers(scope: str, literal: str) -> bool:

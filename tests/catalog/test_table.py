@@ -284,3 +284,17 @@ def _ours(used: dict[str, int]) -> Usage:
             cache_write_tokens=used.get("cache_write_tokens", 0),
         ),
     )
+
+
+@pytest.mark.parametrize("name", ["gpt-5-mini", "gpt-5-mini-2025-08-07", "GPT-5-mini"])
+def test_every_spelling_keeps_the_entry_it_is_priced_by(name: str) -> None:
+    model = found("openai", name)
+
+    assert (model.id, model.entry) == (name, "gpt-5-mini")
+
+
+def test_a_model_that_the_table_only_prices_in_general_has_no_entry() -> None:
+    local = CATALOG.local("ollama", "llama3")
+
+    assert local is not None
+    assert local.entry is None

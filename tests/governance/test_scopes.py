@@ -102,6 +102,30 @@ def test_literal_scopes_of_a_call_all_parse_and_match() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (None, ("provider:P", "model:P/org/m-1")),
+        ("Org/M-1", ("provider:P", "model:P/org/m-1")),
+        ("Org/M", ("provider:P", "model:P/org/m-1", "model:P/org/m")),
+    ],
+)
+def test_a_model_is_counted_under_its_name_and_its_entry(
+    entry: str | None, expected: tuple[str, ...]
+) -> None:
+    spending = scopes.Spending(None, None, "P", "Org/M-1", {}, entry or "")
+
+    assert scopes.offer_scopes("P", "Org/M-1", entry) == expected
+    assert all(scopes.parse(text).matches(spending) for text in expected)
+
+
+def test_the_case_of_a_model_is_no_part_of_its_scope() -> None:
+    assert scopes.canonical("model:Mine/Org/M:Latest") == "model:Mine/org/m:latest"
+    assert scopes.canonical("team:Research") == "team:Research"
+    with pytest.raises(ConfigurationError):
+        scopes.canonical("planet:earth")
+
+
 @pytest.mark.parametrize("team", ["", "*", "a/user:b", "a\x00", "x" * 201])
 def test_an_identity_cannot_pose_as_another_scope(team: str) -> None:
     with pytest.raises(ConfigurationError, match="team="):

@@ -9,6 +9,7 @@ from trunkline.errors import ConfigurationError
 from trunkline.governance.budgets import Budget
 from trunkline.storage import balances, budgets
 from trunkline.storage.balances import _CACHED, _MOST
+from trunkline.storage.records import Granted
 
 HOUR = 3600.0
 WHO: dict[str, Any] = {"team": "t", "user": "u", "tags": {"k": "v"}}
@@ -339,3 +340,55 @@ def test_a_budget_reads_back_as_it_was_set(books: Books) -> None:
     books.write(lambda c: budgets.set_budget(c, budget, NOON))
 
     assert books.write(budgets.list_budgets) == [budget]
+
+
+DATED = offer("m-2025-08-07", CENT, entry="m")
+SPELLINGS = [offer("m"), offer("M"), DATED, offer("M-2025-08-07", CENT, entry="m")]
+
+
+@pytest.mark.parametrize("set_first", [True, False])
+@pytest.mark.parametrize("scope", ["model:p/m", "model:p/M"])
+def test_a_budget_of_a_model_counts_every_spelling_of_it(
+    books: Books, scope: str, set_first: bool
+) -> None:
+    if set_first:
+        books.budget(scope, 4 * CENT)
+    for spelling in SPELLINGS[:3]:
+        books.settle(books.granted(spelling), paid(CENT))
+    books.granted(SPELLINGS[3])
+
+    if not set_first:
+        books.budget(scope, 4 * CENT)
+
+    assert books.figures("model:p/m") == (3 * CENT, CENT)
+    assert all(books.refused(o).scope == "model:p/m" for o in SPELLINGS)
+    assert isinstance(books.reserve(offer("m-other", CENT, entry="m-other"))[1], Granted)
+    books.assert_sound(held=2)
+
+
+def test_a_budget_of_a_dated_model_counts_that_one_alone(books: Books) -> None:
+    books.budget("model:p/M-2025-08-07", CENT)
+
+    books.settle(books.granted(offer("m")), paid())
+    books.settle(books.granted(SPELLINGS[3]), paid(CENT))
+
+    assert books.refused(DATED).scope == "model:p/m-2025-08-07"
+    books.assert_sound()
+
+
+def test_a_late_figure_reaches_the_budget_of_the_entry(books: Books) -> None:
+    call_id = books.granted(DATED)
+    books.settle(call_id, charged(CENT))
+    books.budget("model:p/m", 4 * CENT)
+
+    books.settle(call_id, paid(3))
+
+    assert books.figures("model:p/m") == (3, 0)
+    books.assert_sound()
+
+
+def test_a_model_budget_is_removed_under_any_case(books: Books) -> None:
+    books.budget("model:p/M", CENT)
+
+    assert books.write(lambda c: budgets.remove_budget(c, "model:P/m", None, NOON)) == 0
+    assert books.write(lambda c: budgets.remove_budget(c, "model:p/m", None, NOON)) == 1

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.books import Books
+from tests.support.books import NOON, Books
 
 from trunkline.errors import StorageError
 from trunkline.storage import _sqlite, migrations
 from trunkline.storage.database import Busy, Database
+
+RELEASED = list(range(1, len(migrations.MIGRATIONS) + 1))
 
 
 def open_one(path: str) -> int:
@@ -46,7 +48,7 @@ def test_D5_several_processes_that_start_together_migrate_once(
         pool.close()
         pool.join()
 
-    assert numbers(store_path) == list(range(1, len(migrations.MIGRATIONS) + 1))
+    assert numbers(store_path) == RELEASED
 
 
 def test_D5_an_older_schema_gets_the_steps_it_lacks(store_path: str) -> None:
@@ -59,7 +61,34 @@ def test_D5_an_older_schema_gets_the_steps_it_lacks(store_path: str) -> None:
 
     assert connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
     connection.close()
-    assert numbers(store_path) == [1, 2]
+    assert numbers(store_path) == [*RELEASED, len(RELEASED) + 1]
+
+
+def test_D5_what_the_first_schema_counted_is_counted_after_it(
+    store_path: str,
+) -> None:
+    connection = connect(store_path)
+    migrations.migrate(connection, store_path, migrations.MIGRATIONS[:1])
+    connection.execute(
+        "INSERT INTO hold (call_id, attempt, state, amount, cost, at, expires_at, ended_at, owner,"
+        " scopes, blocks, team_id, user_id, tags, provider, model, price_version, offer, lowered,"
+        " unpriced, ok) VALUES ('c', 1, 'settled', 9, 7, ?, 0, 0, 'o', '', '[]', 't', '', '{}',"
+        " 'p', 'm', 'v', 0, 0, 0, 1)",
+        (NOON,),
+    )
+    connection.execute(
+        "INSERT INTO rollup VALUES (?, 't', '', 'p', 'm', '{}', 1, 1, 0, 0, 0, 0, 0, 7, 0, 0)",
+        (NOON,),
+    )
+    connection.close()
+    books = Books(store_path)
+
+    books.budget("model:p/M", 10)
+    books.budget("team:t", 10)
+
+    assert books.figures("model:p/m") == books.figures("team:t") == (7, 0)
+    assert [found for found in books.database.check() if "log" not in found] == []
+    books.close()
 
 
 def test_D5_a_step_that_another_process_made_meanwhile_is_not_made_again(store_path: str) -> None:
@@ -79,7 +108,7 @@ def test_D5_a_step_that_another_process_made_meanwhile_is_not_made_again(store_p
 
     ours.close()
     theirs.close()
-    assert numbers(store_path) == [1]
+    assert numbers(store_path) == RELEASED
 
 
 def test_D5_a_step_that_fails_leaves_the_schema_as_it_was(store_path: str) -> None:
@@ -96,7 +125,7 @@ def test_D5_a_step_that_fails_leaves_the_schema_as_it_was(store_path: str) -> No
     tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'later'")
     assert tables.fetchone() == (0,)
     connection.close()
-    assert numbers(store_path) == [1]
+    assert numbers(store_path) == RELEASED
 
 
 def test_D6_a_newer_schema_is_refused_and_not_touched(store_path: str) -> None:
@@ -132,7 +161,7 @@ def test_an_empty_file_is_a_new_store(store_path: str) -> None:
 
     open_one(store_path)
 
-    assert numbers(store_path) == [1]
+    assert numbers(store_path) == RELEASED
 
 
 def test_every_table_is_strict(books: Books) -> None:

@@ -97,6 +97,8 @@ class Model:
         supports: Capabilities, e.g. ``{"tools", "vision", "json_schema"}``; ``None`` where unknown.
         prices: Ready-made prices, instead of the figures per million.
         quality: Prior quality in [0, 1], a weak belief that feedback overrules.
+        entry: The catalogue's own id of it, where it has one: budgets of that model count this one
+            too, however its name was spelled.
 
     Raises:
         ConfigurationError: A float for money, half a price, a limit below 1, or a name no provider
@@ -110,6 +112,7 @@ class Model:
     supports: frozenset[str] | None
     quality: float | None
     auto: bool = field(default=False)
+    entry: str | None = field(default=None)
 
     def __init__(
         self,
@@ -126,6 +129,7 @@ class Model:
         prices: Prices | None = None,
         quality: float | None = None,
         auto: bool = False,
+        entry: str | None = None,
     ) -> None:
         check_model_name(id)
         for name, limit in (("context", context), ("max_output", max_output)):
@@ -154,6 +158,7 @@ class Model:
             "max_output": max_output,
             "quality": quality,
             "auto": auto,
+            "entry": entry,
             "supports": None if supports is None else frozenset(supports),
         }
         for name, value in values.items():

@@ -116,6 +116,7 @@ def place(
         supports=known.supports if model.supports is None else model.supports,
         quality=known.quality if model.quality is None else model.quality,
         auto=model.auto,
+        entry=known.entry,
     )
     return Deployment(found.provider, merged)
 

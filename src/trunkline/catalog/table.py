@@ -163,6 +163,7 @@ def _model(found: _Found, entry: dict[str, Any], dated: str, changes: int) -> Mo
         supports=entry.get("supports"),
         quality=entry.get("quality"),
         auto=entry.get("auto", False),
+        entry=None if found.entry_id == ANY else found.entry_id,
     )
 
 

@@ -38,6 +38,7 @@ class Offer(NamedTuple):
         is_free: Declared to cost nothing; passes when a budget is spent.
         unpriced_allowed: ``unpriced="allow"``: hold 0, flagged, also under a budget.
         price_version: Of the price table.
+        entry: The catalogue's id of the model, under which it is counted too; ``None`` without one.
     """
 
     provider: str
@@ -49,6 +50,7 @@ class Offer(NamedTuple):
     is_free: bool = False
     unpriced_allowed: bool = False
     price_version: str = ""
+    entry: str | None = None
 
 
 class Room(NamedTuple):

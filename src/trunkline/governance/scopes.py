@@ -1,7 +1,9 @@
 """The grammar of scopes: whose spending a budget or limit counts.
 
 ``all``, ``team:ID``, ``user:ID``, ``team:ID/user:ID``, ``provider:NAME``, ``model:PROVIDER/ID``,
-``tag:KEY=VALUE``, ``block:UUID``; ``*`` as an ID means each of them on its own.
+``tag:KEY=VALUE``, ``block:UUID``; ``*`` as an ID means each of them on its own. A model's name is
+read without regard to case, and means its dated and otherwise spelled names too, as far as the
+catalogue knows them: no provider bills a spelling apart.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ _MAX_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a scope is matched against: one attempt's identity."""
+    """What a scope is matched against: one attempt's identity; ``entry`` as in ``Offer``."""
 
     team: str | None
     user: str | None
     provider: str
     model: str
     tags: Mapping[str, str]
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,12 @@ def parse(text: object) -> Scope:
     return scope
 
 
+def canonical(text: object) -> str:
+    """Return a scope as it is counted: equal for all spellings. Raises as ``parse``."""
+    scope = parse(text)
+    return "model:{}/{}".format(*scope.parts) if scope.kind == "model" else str(text)
+
+
 def check_id(name: str, value: str) -> str:
     """Return ``value`` if it can be part of a scope, so that no identity can pose as another.
 
@@ -110,9 +119,18 @@ def call_scopes(
     return tuple(scopes)
 
 
-def offer_scopes(provider: str, model: str) -> tuple[str, str]:
-    """Return the scopes that count a call because of what serves it."""
-    return f"provider:{provider}", f"model:{provider}/{model}"
+def offer_scopes(provider: str, model: str, entry: str | None = None) -> tuple[str, ...]:
+    """Return the scopes that count a call because of what serves it.
+
+    Args:
+        provider: Its name.
+        model: As it was asked for.
+        entry: The catalogue's id of it.
+    """
+    asked = f"model:{provider}/{model.lower()}"
+    listed = f"model:{provider}/{entry.lower()}" if entry else asked
+    known = f"provider:{provider}", asked
+    return known if listed == asked else (*known, listed)
 
 
 def literal_scopes(
@@ -122,9 +140,10 @@ def literal_scopes(
     provider: str,
     model: str,
     blocks: Iterable[str] = (),
+    entry: str | None = None,
 ) -> tuple[str, ...]:
     """Return every literal scope that counts one attempt."""
-    return (*call_scopes(team, user, tags, blocks), *offer_scopes(provider, model))
+    return (*call_scopes(team, user, tags, blocks), *offer_scopes(provider, model, entry))
 
 
 def templates_of(literal: str) -> tuple[str, ...]:
@@ -151,7 +170,7 @@ def _read(text: str) -> Scope | None:
         return Scope("team/user", (team, tail[5:])) if tail.startswith("user:") else None
     if kind == "model":
         provider, slash, model = rest.partition("/")
-        return Scope("model", (provider, model)) if slash else None
+        return Scope("model", (provider, model.lower())) if slash else None
     if kind == "tag":
         key, equals, value = rest.partition("=")
         return Scope("tag", (key, value)) if equals and key != "*" else None
@@ -175,7 +194,9 @@ def _parts_of(kind: str, spending: Spending) -> list[tuple[str, ...]]:
         "user": [(spending.user,)],
         "team/user": [(spending.team, spending.user)],
         "provider": [(spending.provider,)],
-        "model": [(spending.provider, spending.model)],
+        "model": [
+            (spending.provider, name.lower()) for name in (spending.model, spending.entry) if name
+        ],
         "tag": list(spending.tags.items()),
     }
     return [

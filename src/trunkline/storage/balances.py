@@ -48,7 +48,7 @@ _SPENT = {
 WHERE bucket >= ? AND bucket < ? AND team_id = ? AND user_id = ?""",
     "provider": "SELECT sum(cost) FROM rollup WHERE bucket >= ? AND bucket < ? AND provider = ?",
     "model": """SELECT sum(cost) FROM rollup
-WHERE bucket >= ? AND bucket < ? AND provider = ? AND model = ?""",
+WHERE bucket >= ? AND bucket < ? AND provider = ? AND ? IN (lower(model), lower(entry))""",
 }
 _SPENT_BY_TAGS = """SELECT tags, sum(cost) FROM rollup
 WHERE bucket >= ? AND bucket < ? GROUP BY tags"""

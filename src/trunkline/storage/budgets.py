@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 from trunkline.errors import ConfigurationError
@@ -63,6 +63,7 @@ def set_budget(connection: Connection, budget: Budget, now: float) -> None:
         ConfigurationError: A scope, period, time zone, rule or limit that is none.
     """
     scope = _check(budget)
+    budget = replace(budget, scope=scopes.canonical(budget.scope))
     known = connection.execute(_GET, (budget.scope, budget.per)).fetchone()
     _, at = balances.book_at(connection, now)
     fields = (budget.limit_nanousd, budget.tz, budget.hold, budget.on_exceeded, at)
@@ -74,6 +75,7 @@ def set_budget(connection: Connection, budget: Budget, now: float) -> None:
 
 def remove_budget(connection: Connection, scope: str, per: Per | None, now: float) -> int:
     """Take a scope's budgets (of one period, or all) out of force; returns how many there were."""
+    scope = scopes.canonical(scope)
     parsed = scopes.parse(scope)
     removed = 0
     _, at = balances.book_at(connection, now)

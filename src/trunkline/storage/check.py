@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _INTEGRITY = {"sqlite": "PRAGMA integrity_check"}
 _BALANCES = "SELECT id, scope, per, period_start, period_end, spent, held FROM balance"
-_ROLLUPS = """SELECT bucket, team_id, user_id, provider, model, tags, calls, attempts, errors,
-prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, estimated, duration_s
+_ROLLUPS = """SELECT bucket, team_id, user_id, provider, model, tags, entry, calls, attempts,
+errors, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, estimated, duration_s
 FROM rollup"""
 _ENDINGS = "SELECT call_id, kind, body FROM event WHERE kind IN ('outcome', 'admin') ORDER BY id"
 _FOR_EVER = float("inf")
@@ -68,7 +68,7 @@ def _drift_of_rollups(connection: Connection) -> Iterator[str]:
             for i, value in enumerate(_counted(hold)):
                 total[i] += value
     for row in connection.execute(_ROLLUPS):
-        key, stored = row[:6], row[6:]
+        key, stored = row[:7], row[7:]
         total = sums.pop(key, [0] * 10)
         exact = list(stored[:-1]) == total[:-1]
         if not exact or not isclose(stored[-1], total[-1], rel_tol=1e-6, abs_tol=1e-6):
@@ -110,5 +110,11 @@ def _counted(hold: Hold) -> Iterable[float]:
 def _scopes(hold: Hold) -> tuple[str, ...]:
     blocks = (block for block, _ in loads(hold.blocks))
     return literal_scopes(
-        hold.team or None, hold.user or None, loads(hold.tags), hold.provider, hold.model, blocks
+        hold.team or None,
+        hold.user or None,
+        loads(hold.tags),
+        hold.provider,
+        hold.model,
+        blocks,
+        hold.entry,
     )

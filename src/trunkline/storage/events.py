@@ -6,9 +6,12 @@ in id order is the same in every process.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json, to_json
+
+from trunkline.errors import StorageError
 
 from .records import EventRow
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .records import EventKind
 
+_logger = logging.getLogger("trunkline")
 # A clock behind the newest row is taken as that row's time: times never go back along the ids.
 _APPEND = """INSERT INTO event (call_id, kind, at, x, body) VALUES (?, ?, coalesce((
 SELECT CASE WHEN at > ? THEN at END FROM (SELECT at FROM event ORDER BY id DESC LIMIT 1) AS newest
@@ -56,15 +60,20 @@ def read_after(connection: Connection, cursor: int, limit: int) -> list[EventRow
     """Return at most ``limit`` rows with ids above ``cursor``, in order.
 
     A row that this connection wrote itself is not parsed again: its body is the one that was
-    written, once, and the reader's from then on.
+    written, once, and the reader's from then on. A body that is damaged comes as an empty one: it
+    must not hide the rows after it.
     """
     written: dict[int, Any] = connection.cache.get(_WRITTEN, {})
     return [_row(row, written) for row in connection.execute(_AFTER, (cursor, limit))]
 
 
 def of_call(connection: Connection, call_id: str, kind: EventKind) -> list[EventRow]:
-    """Return one call's rows of one kind, in order."""
-    return [_row(row) for row in connection.execute(_OF_CALL, (call_id, kind))]
+    """Return one call's rows of one kind, in order.
+
+    Raises:
+        StorageError: One of them is damaged.
+    """
+    return [_own(row, kind) for row in connection.execute(_OF_CALL, (call_id, kind))]
 
 
 def decision_of(connection: Connection, call_id: str) -> EventRow | None:
@@ -83,6 +92,22 @@ def latest_id(connection: Connection) -> int:
     return int(connection.execute(_LATEST).fetchone()[0])
 
 
-def _row(row: tuple[Any, ...], written: dict[int, Any] | None = None) -> EventRow:
+def _row(row: tuple[Any, ...], written: dict[int, Any]) -> EventRow:
     body = written.pop(row[0], None) if written else None
-    return EventRow(row[0], row[1], row[2], row[3], row[4], body or from_json(row[5]))
+    if body is None and (body := _parsed(row[5])) is None:
+        _logger.warning("event %d is damaged and was passed over", row[0])
+    return EventRow(row[0], row[1], row[2], row[3], row[4], body or {})
+
+
+def _own(row: tuple[Any, ...], kind: str) -> EventRow:
+    if (body := _parsed(row[5])) is None:
+        raise StorageError(f"the {kind} of call {row[1]} is damaged in the store (event {row[0]})")
+    return EventRow(row[0], row[1], row[2], row[3], row[4], body)
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        body: object = from_json(text)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", body) if isinstance(body, dict) else None

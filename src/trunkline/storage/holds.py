@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 COLUMNS = """call_id, attempt, state, amount, cost, at, expires_at, owner, scopes, blocks,
 team_id, user_id, tags, provider, model, price_version, offer, output_cap, lowered, unpriced,
-prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, duration_s, ok, ended_at"""
+prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, duration_s, ok, ended_at,
+entry"""
 _LOAD = f"SELECT {COLUMNS} FROM hold WHERE call_id = ? AND attempt = ?"  # noqa: S608  # constants
 _OF_CALL = f"SELECT {COLUMNS} FROM hold WHERE call_id = ? ORDER BY attempt"  # noqa: S608
 _OPEN = f"SELECT {COLUMNS} FROM hold WHERE state = 'reserved' ORDER BY at, call_id"  # noqa: S608
@@ -24,7 +25,7 @@ _OF_OWNER = f"SELECT {COLUMNS} FROM hold WHERE state = 'reserved' AND owner = ?"
 _EVERY = f"SELECT {COLUMNS} FROM hold"  # noqa: S608
 _INSERT = """INSERT INTO hold (call_id, attempt, state, amount, at, expires_at, owner, scopes,
 blocks, team_id, user_id, tags, provider, model, price_version, offer, output_cap, lowered,
-unpriced) VALUES (?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+unpriced, entry) VALUES (?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (call_id, attempt) DO NOTHING"""
 _END = """UPDATE hold SET state = ?, cost = ?, prompt_tokens = ?, completion_tokens = ?,
 cached_tokens = ?, reasoning_tokens = ?, duration_s = ?, ok = ?, ended_at = ?
@@ -43,6 +44,7 @@ class Hold(NamedTuple):
         scopes: The balances it is held on, ids with commas between; frozen at the reserve.
         blocks: JSON list of (block id, limit).
         offer: Position among the offers it was drawn from.
+        entry: The catalogue's id of the model, ``""`` without one.
     """
 
     call_id: str
@@ -72,6 +74,7 @@ class Hold(NamedTuple):
     duration_s: float
     ok: int
     ended_at: float | None
+    entry: str
 
     @property
     def balances(self) -> tuple[int, ...]:
@@ -82,7 +85,12 @@ class Hold(NamedTuple):
     def spending(self) -> Spending:
         """What scopes are matched against."""
         return Spending(
-            self.team or None, self.user or None, self.provider, self.model, loads(self.tags)
+            self.team or None,
+            self.user or None,
+            self.provider,
+            self.model,
+            loads(self.tags),
+            self.entry,
         )
 
 

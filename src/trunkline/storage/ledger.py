@@ -216,6 +216,10 @@ def expire(connection: Connection, now: float, me: str) -> int:
     return count
 
 
+def _names(of: Offer | Hold) -> tuple[str, str, str | None]:
+    return of.provider, of.model, of.entry
+
+
 def _is_gone(connection: Connection, owner: str) -> bool:
     """Ask for a process's life at most four times a second: the answer costs a file."""
     seen: dict[str, float] = connection.cache.setdefault("alive", {})
@@ -251,8 +255,7 @@ def _admit(
         rooms = [shared] * len(offers)
         return admit(offers, rooms, lottery), rooms
     own = [
-        book.places(connection, scopes.offer_scopes(offer.provider, offer.model), caller.at)
-        for offer in offers
+        book.places(connection, scopes.offer_scopes(*_names(offer)), caller.at) for offer in offers
     ]
     distinct = {place.id: place for group in own for place in group}
     read = balances.rooms(connection, (*common, *distinct.values())) if common or distinct else ()
@@ -297,6 +300,7 @@ def _hold(
         verdict.output_cap,
         int(verdict.lowered),
         int(verdict.unpriced),
+        offer.entry or "",
     )
     if not holds.insert(connection, values):
         return None
@@ -355,7 +359,7 @@ def _post(connection: Connection, hold: Hold, ending: Ending, cost: int, now: fl
 def _all_balances(connection: Connection, hold: Hold, now: float) -> tuple[int, ...]:
     """Return the frozen balances and those made since, which took the hold's cost from roll-ups."""
     book, _ = balances.book_at(connection, now)
-    names = _caller_of(hold, 0.0).scopes, scopes.offer_scopes(hold.provider, hold.model)
+    names = _caller_of(hold, 0.0).scopes, scopes.offer_scopes(*_names(hold))
     later = (place.id for group in names for place in book.places(connection, group, hold.at))
     return tuple(dict.fromkeys((*hold.balances, *later)))
 

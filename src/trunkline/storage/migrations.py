@@ -121,12 +121,54 @@ _SCHEMA_1 = {
 }
 
 
+# A roll-up's key must tell entries apart, and SQLite changes no key in place.
+_ROLLUP_2 = """CREATE TABLE rollup_2 (
+  bucket INTEGER NOT NULL CHECK (bucket % 900 = 0),
+  team_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  tags TEXT NOT NULL,
+  entry TEXT NOT NULL,
+  calls INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  errors INTEGER NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  completion_tokens INTEGER NOT NULL,
+  cached_tokens INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  cost INTEGER NOT NULL CHECK (cost >= 0),
+  estimated INTEGER NOT NULL CHECK (estimated BETWEEN 0 AND cost),
+  duration_s REAL NOT NULL,
+  PRIMARY KEY (bucket, team_id, user_id, provider, model, tags, entry)
+) STRICT, WITHOUT ROWID"""
+_SCHEMA_2 = {
+    "sqlite": (
+        "ALTER TABLE hold ADD COLUMN entry TEXT NOT NULL DEFAULT ''",
+        _ROLLUP_2,
+        """INSERT INTO rollup_2 SELECT bucket, team_id, user_id, provider, model, tags, '', calls,
+        attempts, errors, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost,
+        estimated, duration_s FROM rollup""",
+        "DROP TABLE rollup",
+        "ALTER TABLE rollup_2 RENAME TO rollup",
+        "CREATE INDEX rollup_team ON rollup (team_id, bucket)",
+        "CREATE INDEX rollup_user ON rollup (user_id, bucket)",
+    ),
+}
+
+
 def _schema_1(connection: Connection) -> None:
     for statement in _SCHEMA_1[connection.dialect]:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_schema_1,)
+def _schema_2(connection: Connection) -> None:
+    """Keep the catalogue's id of each model, which model budgets count as well as the name."""
+    for statement in _SCHEMA_2[connection.dialect]:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_schema_1, _schema_2)
 
 
 def version_of(connection: Connection, path: str, known: int = len(MIGRATIONS)) -> int:

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from .records import Ending
 
 BUCKET_S = 900
-_ADD = """INSERT INTO rollup (bucket, team_id, user_id, provider, model, tags, calls, attempts,
-errors, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, estimated,
-duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (bucket, team_id, user_id, provider, model, tags) DO UPDATE SET
+_ADD = """INSERT INTO rollup (bucket, team_id, user_id, provider, model, tags, entry, calls,
+attempts, errors, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost,
+estimated, duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (bucket, team_id, user_id, provider, model, tags, entry) DO UPDATE SET
 calls = rollup.calls + excluded.calls, attempts = rollup.attempts + 1,
 errors = rollup.errors + excluded.errors,
 prompt_tokens = rollup.prompt_tokens + excluded.prompt_tokens,
@@ -27,7 +27,8 @@ _CHANGE = """UPDATE rollup SET errors = errors + ?, prompt_tokens = prompt_token
 completion_tokens = completion_tokens + ?, cached_tokens = cached_tokens + ?,
 reasoning_tokens = reasoning_tokens + ?, cost = cost + ?, estimated = estimated + ?,
 duration_s = duration_s + ?
-WHERE bucket = ? AND team_id = ? AND user_id = ? AND provider = ? AND model = ? AND tags = ?"""
+WHERE bucket = ? AND team_id = ? AND user_id = ? AND provider = ? AND model = ? AND tags = ?
+AND entry = ?"""
 
 
 def bucket_of(at: float) -> int:
@@ -35,9 +36,10 @@ def bucket_of(at: float) -> int:
     return int(at // BUCKET_S) * BUCKET_S
 
 
-def key_of(hold: Hold) -> tuple[int, str, str, str, str, str]:
+def key_of(hold: Hold) -> tuple[int, str, str, str, str, str, str]:
     """Return the row that counts a hold."""
-    return bucket_of(hold.at), hold.team, hold.user, hold.provider, hold.model, hold.tags
+    who = hold.team, hold.user
+    return bucket_of(hold.at), *who, hold.provider, hold.model, hold.tags, hold.entry
 
 
 def post(connection: Connection, hold: Hold, ending: Ending, cost: int) -> None:
