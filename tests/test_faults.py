@@ -15,6 +15,7 @@ from tests.support.faces import (
     USAGE,
     ask,
     completion,
+    event,
     sound,
     spent,
     stream_of,
@@ -495,6 +496,19 @@ def test_X3_the_frames_of_an_error_show_no_key(serve: Any, script: list[Any]) ->
     told = "".join(shown.format())
     assert "in open_exchange" in told or "in _read" in told
     assert KEY not in told
+
+
+def test_S6_a_heartbeat_on_a_socket_does_not_keep_a_stream_open(serve: Any) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    served = serve([head, event("Hi"), Dribble(b": ping\n\n" * 100, 0.05)])
+    started = time.monotonic()
+
+    stream = ask(served.router, "p/m", stream=True, timeout=0.5)
+    with pytest.raises(APITimeoutError) as caught:
+        list(stream)
+
+    assert time.monotonic() - started < 1.5
+    assert caught.value.partial is not None
 
 
 def test_an_error_answer_that_breaks_off_is_still_that_error(serve: Any) -> None:

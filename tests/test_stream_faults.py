@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,8 @@ from tests.support.faces import (
     written,
 )
 
-from trunkline import APIConnectionError, APITimeoutError, StreamInterruptedError
+from trunkline import APIConnectionError, APITimeoutError, StreamInterruptedError, _streams
+from trunkline._streams import LINGER_S
 
 if TYPE_CHECKING:
     from trunkline._router import Router
@@ -160,7 +162,105 @@ def test_S6_a_stall_before_the_first_words_may_be_tried_again(store_path: str) -
     )
 
     assert read(router)[0] == "".join(TEXTS)
-    assert io.sources[0].idles == [None]
+    assert io.sources[0].idles == [600]
+
+
+PING = b": ping\n\n"
+
+
+def test_S6_a_heartbeat_does_not_keep_a_stream_open(store_path: str) -> None:
+    router, io = scripted_router(store_path, Scripted([BEGUN, *[20.0, PING] * 50]))
+    seen: list[Any] = []
+
+    stream = ask(router, "p/m", stream=True)
+    with pytest.raises(APITimeoutError, match="no event came within 60 s") as caught:
+        drain(stream, seen)
+
+    assert io.sources[0].idles == [600, 60, 40, 20]
+    assert io.sources[0].ended == "aborted"
+    assert written(seen) == "Hello"
+    assert caught.value.partial is not None
+    sound(router)
+
+
+def test_S6_a_heartbeat_or_a_role_is_no_first_content(store_path: str) -> None:
+    pieces = [event({"role": "assistant"}), *[20.0, PING, 5.0, event({"content": ""})] * 50]
+    router, io = scripted_router(store_path, Scripted(pieces, takes_s=2.0), max_retries=0)
+
+    with pytest.raises(APITimeoutError, match="no event came within 50 s"):
+        ask(router, "p/m", stream=True, timeout=50)
+
+    assert io.sources[0].idles == [48, 48, 28, 23, 3]
+    sound(router)
+
+
+def test_S6_each_event_begins_the_wait_anew_and_the_readers_own_time_is_none(
+    store_path: str,
+) -> None:
+    slow = [40.0, PING, 10.0, event("a")] * 3
+    router, io = scripted_router(store_path, Scripted([BEGUN, *slow, event(finish="stop") + DONE]))
+    text = ""
+
+    with ask(router, "p/m", stream=True) as stream:
+        for chunk in stream:
+            text += written([chunk])
+            io.clock += 1000
+
+    assert text == "Helloaaa"
+    assert io.sources[0].idles[1:] == [60, 20] * 3 + [60, LINGER_S]
+
+
+def test_S6_a_heartbeat_does_not_hold_up_who_closes_after_the_answer(store_path: str) -> None:
+    ended = [BEGUN + event(finish="stop"), *[0.04, PING] * 1000]
+    router, io = scripted_router(store_path, Scripted(ended))
+    with ask(router, "p/m", stream=True) as stream:
+        while next(stream).choices[0].finish_reason is None:
+            pass
+        io.clock += 1000
+
+    assert io.sources[0].idles[1:] == pytest.approx([0.05, 0.01])
+    assert io.sources[0].ended == "closed"
+    sound(router)
+
+
+def test_S7_what_surrounds_a_tiny_answer_is_no_overrun(store_path: str) -> None:
+    around = event({"content": ""}) + event()
+    body = event() + event({"role": "assistant", "content": ""}) + event("yes") + around * 100
+    router, _ = scripted_router(
+        store_path, Scripted([body + event(finish="length") + around * 100 + event(usage=USAGE)])
+    )
+
+    text, stream = read(router, max_tokens=1)
+
+    assert text == "yes"
+    assert not stream.routing.estimated
+
+
+def test_S7_an_answer_that_is_whole_is_never_stopped(store_path: str) -> None:
+    body = event("x" * 1500) + event(finish="length")
+    router, _ = scripted_router(store_path, Scripted([body + event(usage=USAGE) + DONE]))
+
+    text, stream = read(router, max_tokens=1)
+
+    assert len(text) == 1500
+    assert not stream.routing.estimated
+
+
+@pytest.mark.parametrize("finish", [None, "stop"])
+def test_S7_endless_events_without_content_are_stopped(
+    store_path: str, finish: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_streams, "MOST_EMPTY_CHUNKS", 50)
+    begun = BEGUN + (event(finish=finish) if finish else b"")
+    router, io = scripted_router(store_path, Scripted([begun, *[event()] * 1000]))
+
+    with (
+        contextlib.nullcontext() if finish else pytest.raises(StreamInterruptedError, match="stop")
+    ):
+        read(router, max_tokens=1)
+
+    assert len(io.sources[0].idles) <= 4 + 64 + 50
+    sound(router)
 
 
 def test_S7_an_endless_stream_is_stopped_and_charged(store_path: str) -> None:
@@ -171,7 +271,7 @@ def test_S7_an_endless_stream_is_stopped_and_charged(store_path: str) -> None:
         read(router, max_tokens=20)
 
     assert io.sources[0].ended == "aborted"
-    assert len(io.sources[0].idles) <= 82
+    assert len(io.sources[0].idles) <= 4 * 20 + 64 + 2
     assert spent(router) > 0
     sound(router)
 

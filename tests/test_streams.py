@@ -34,6 +34,7 @@ from trunkline import (
     StorageError,
     Stream,
     StreamInterruptedError,
+    TrunklineError,
 )
 from trunkline._holds import OPEN_ENDED_LEASE_S
 from trunkline._streams import IDLE_AFTER_CONTENT_S, LINGER_S
@@ -197,7 +198,7 @@ def test_a_stall_after_text_is_a_timeout_with_the_partial_text(store_path: str) 
         list(stream)
 
     assert caught.value.partial is not None
-    assert io.sources[0].idles[0] is None
+    assert io.sources[0].idles[0] == 600
     assert io.sources[0].idles[-1] == IDLE_AFTER_CONTENT_S
     sound(router)
 
@@ -207,7 +208,7 @@ def test_the_idle_limit_is_never_above_the_timeout(store_path: str) -> None:
         _, io, stream = streamed(store_path, BEGUN, event(finish="stop") + DONE, timeout=timeout)
         list(stream)
 
-        assert io.sources[0].idles[:2] == [None, idle]
+        assert io.sources[0].idles[:2] == [timeout, idle]
 
 
 def test_a_stream_without_any_content_is_no_success(store_path: str) -> None:
@@ -391,6 +392,55 @@ def test_simulated_seconds_count_in_the_times_of_a_stream(store_path: str) -> No
 
     assert stream.routing.actual.first_chunk_s == pytest.approx(0.25, abs=0.2)
     assert stream.routing.actual.latency_s == pytest.approx(1.0, abs=0.2)
+
+
+def test_the_readers_own_time_is_not_the_latency_of_what_waited_for_it(store_path: str) -> None:
+    _, io, stream = streamed(store_path, 1.5, BEGUN, event("!"), event(finish="stop") + DONE)
+
+    for _ in stream:
+        io.clock += 100
+
+    assert stream.routing.actual.latency_s == stream.routing.actual.first_chunk_s == 1.5
+
+
+def test_the_latency_of_what_the_reader_waited_for_is_the_time_since_the_request(
+    store_path: str,
+) -> None:
+    _, io, stream = streamed(store_path, 1.5, BEGUN, 2.0, event("!"), 0.5, APITimeoutError("late"))
+    for _ in range(3):
+        next(stream)
+    io.clock += 10
+
+    next(stream)
+    io.clock += 100
+    assert stream.routing.actual.latency_s == 1.5 + 10 + 2
+    with pytest.raises(APITimeoutError):
+        next(stream)
+
+    io.clock += 100
+    assert stream.routing.actual.latency_s == 1.5 + 10 + 2 + 100 + 0.5
+
+
+@pytest.mark.parametrize("how", ["break", "timeout", "overrun", "interrupt"])
+def test_an_error_after_the_first_chunk_is_an_event_once(store_path: str, how: str) -> None:
+    piece: Any = {
+        "break": b"",
+        "timeout": APITimeoutError("stalled"),
+        "overrun": event("x") * 5000,
+        "interrupt": KeyboardInterrupt(),
+    }[how]
+    router, _, stream = streamed(store_path, BEGUN, piece)
+    heard: list[Any] = []
+    router.on("error", heard.append)
+
+    with pytest.raises((TrunklineError, KeyboardInterrupt)) as caught, stream:
+        list(stream)
+    stream.close()
+
+    assert heard == ([] if how == "interrupt" else [caught.value])
+    for error in heard:
+        assert error.routing_id == stream.routing.id
+        assert error.partial is not None
 
 
 def test_a_refused_stream_is_refused_like_a_call(tmp_path: Any) -> None:

@@ -204,7 +204,7 @@ class Exchanges:
         if self.call.stream:
             reading = Reading(self.io, source, provider.decoder(built.exchange), started)
             self.reading = reading
-            first = await reading.until_content()
+            first = await reading.until_content(self.call.timeout.read_s)
             return Answer(None, reading, first, Outcome())
         response = await _whole(source)
         completion = provider.parse(response, built.exchange)

@@ -22,7 +22,7 @@ from trunkline.errors import (
     TrunklineError,
 )
 from trunkline.providers.base import KnowsItsEnd
-from trunkline.providers.joining import Joined
+from trunkline.providers.joining import Joined, has_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 IDLE_AFTER_CONTENT_S = 60.0
 LINGER_S = 0.05
 OVERRUN_FACTOR = 4
+OVERRUN_SLACK = 64  # tokens; a tiny cap is passed by what a provider adds of its own
+MOST_EMPTY_CHUNKS = 10_000
+AT_ONCE_S = 0.001  # what comes sooner was waiting for us
 LONGEST_TOKEN = 16  # characters; no text is cut into longer ones on average
 SLICE_BYTES = 4096
 
@@ -62,6 +65,8 @@ class Reading:
         self._has_ended = False
         self._unread = b""
         self._at = 0  # how much of it was decoded
+        self._waiting_since = started
+        self._came_s = io.monotonic() - started
 
     @property
     def has_begun(self) -> bool:
@@ -70,17 +75,28 @@ class Reading:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the request."""
-        return elapsed_s(self.io, self.source, self.started)
+        """Seconds from the request to what was read last, without the caller's own in between.
 
-    async def more(self, idle_s: float | None) -> list[ChatCompletionChunk]:
+        Bytes that we had to wait for came when they were read. Those that were waiting for us came
+        at some moment while the caller was busy, and count as if that were its beginning.
+        """
+        return self.source.elapsed_extra_s or self._came_s
+
+    def wait_from_now(self) -> None:
+        """Begin to wait for the next event: limits are counted from here."""
+        self._waiting_since = self._now()
+
+    async def more(self, limit_s: float | None) -> list[ChatCompletionChunk]:
         """Decode the next bytes; return the chunks they complete, none at the end.
+
+        The limit is on the whole wait and not on one read: bytes that complete no event, such as
+        the comments that keep a connection alive, do not lengthen it.
 
         What one read brings is decoded in slices: chunks that live for a moment cost far less
         than a heap of them, and the first is delivered sooner.
         """
         if self._at >= len(self._unread):
-            self._unread, self._at = await self.source.read(idle_s=idle_s), 0
+            self._unread, self._at = await self._read(limit_s), 0
         if self._unread:
             start, self._at = self._at, self._at + SLICE_BYTES
             new = self.decoder.feed(self._unread[start : self._at])
@@ -93,11 +109,33 @@ class Reading:
             self.joined.add(chunk)
         return new
 
-    async def until_content(self) -> list[ChatCompletionChunk]:
-        """Read until the caller would see something; till then a failure can still be hidden."""
+    async def _read(self, limit_s: float | None) -> bytes:
+        left_s = self._left_s(limit_s)
+        if left_s is not None and left_s <= 0:
+            raise APITimeoutError(f"no event came within {limit_s:g} s")
+        before = self.io.monotonic()
+        try:
+            return await self.source.read(idle_s=left_s)
+        finally:
+            now = self.io.monotonic()
+            took_s = now - before
+            self._came_s = now - self.started if took_s > AT_ONCE_S else self._came_s + took_s
+
+    def _now(self) -> float:
+        return self.io.monotonic() + self.source.elapsed_extra_s
+
+    def _left_s(self, limit_s: float | None) -> float | None:
+        return None if limit_s is None else limit_s - (self._now() - self._waiting_since)
+
+    async def until_content(self, limit_s: float | None) -> list[ChatCompletionChunk]:
+        """Read until the caller would see something; till then a failure can still be hidden.
+
+        Args:
+            limit_s: Seconds from the request.
+        """
         chunks: list[ChatCompletionChunk] = []
         while True:
-            new = await self.more(None)
+            new = await self.more(limit_s)
             chunks += new
             if any(has_content(chunk) for chunk in new):
                 self.first_chunk_s = self.elapsed_s
@@ -113,19 +151,24 @@ class Reading:
         The end of its body mostly follows its last event at once, and a connection that has seen it
         serves again; one that stays open is not waited for.
         """
+        left_s = self._left_s(LINGER_S) or 0.0
         try:
-            if not self._has_ended:
-                await self.source.read(idle_s=LINGER_S)
+            if not self._has_ended and left_s > 0:
+                await self.source.read(idle_s=left_s)
         except APIError:
             return
         finally:
             await self.source.close()
 
     async def leave(self) -> None:
-        """Stop reading; of an answer that is whole, its usage is still taken if it is at hand."""
+        """Stop reading; of an answer that is whole, its usage is still taken if it is at hand.
+
+        All of it together takes ``LINGER_S`` at most.
+        """
         if not self.joined.is_finished:
             self.source.abort()
             return
+        self.wait_from_now()
         try:
             while not self.at_end:
                 await self.more(LINGER_S)
@@ -186,7 +229,7 @@ class StreamCore:
         self._pid = os.getpid()
         read_s = hold.call.timeout.read_s
         self._idle_s = IDLE_AFTER_CONTENT_S if read_s is None else min(IDLE_AFTER_CONTENT_S, read_s)
-        self._max_tokens = OVERRUN_FACTOR * hold.call.n * hold_cap(hold)
+        self._max_tokens = OVERRUN_FACTOR * hold.call.n * hold_cap(hold) + OVERRUN_SLACK
 
     async def next_chunk(self) -> ChatCompletionChunk | None:
         """Return the next chunk, ``None`` at the end.
@@ -195,6 +238,7 @@ class StreamCore:
             StreamInterruptedError: The stream broke; ``.partial`` holds what came.
             APITimeoutError: It stalled, or the deadline passed; ``.partial`` likewise.
         """
+        self.reading.wait_from_now()  # the caller's own time is no stall
         while not self.ready:
             if self.is_closed:
                 return None
@@ -251,15 +295,20 @@ class StreamCore:
             raise _interrupted(ending)
         else:
             self.is_closed = True
+            reading.wait_from_now()
             await reading.end()
             await self._settle()
 
     def _check_overrun(self) -> None:
         joined = self.reading.joined
-        if max(joined.chunks, joined.characters // LONGEST_TOKEN) > self._max_tokens:
+        tokens = max(joined.pieces, joined.characters // LONGEST_TOKEN)
+        is_endless = joined.chunks > self._max_tokens + MOST_EMPTY_CHUNKS
+        if joined.is_finished:  # all of the answer is here, so no error takes it back
+            self.reading.at_end |= is_endless
+        elif is_endless or tokens > self._max_tokens:
             raise StreamInterruptedError(
                 f"stopped: the provider sent more than {self._max_tokens} tokens, "
-                f"{OVERRUN_FACTOR} times the output asked for"
+                f"over {OVERRUN_FACTOR} times the output asked for"
             )
 
     async def _settle(self) -> None:
@@ -290,6 +339,8 @@ class StreamCore:
             self.hold.tell(error)
         if isinstance(error, APITimeoutError | StreamInterruptedError) and error.partial is None:
             error.partial = self.response()
+        if isinstance(error, TrunklineError):
+            self.hold.engine.emit("error", error)
 
 
 def _interrupted(error: APIError) -> StreamInterruptedError:
@@ -310,10 +361,7 @@ def elapsed_s(io: IO, source: ByteSource | None, started: float) -> float:
 def has_content(chunk: ChatCompletionChunk) -> bool:
     """Whether a chunk carries text, a tool call or a finish, not just the role."""
     for choice in chunk.choices:
-        delta = choice.delta
-        if choice.finish_reason is not None or delta.content or delta.tool_calls:
-            return True
-        if delta.reasoning_content or delta.refusal or delta.function_call:
+        if choice.finish_reason is not None or choice.delta.content or has_more(choice.delta):
             return True
     return False
 

@@ -7,6 +7,7 @@ the original is never chained, because it may hold the request, and the request 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from trunkline.errors import APIConnectionError, APIError, APITimeoutError
@@ -71,7 +72,8 @@ def _timeout(names: set[str], host: str, limits: Limits) -> str:
 
 
 def _seconds(limit_s: float | None) -> str:
-    return "its limit" if limit_s is None else f"{limit_s:g} s"
+    # Rounded up: what is left of a limit is told as if it were the limit.
+    return "its limit" if limit_s is None else f"{math.ceil(limit_s * 100) / 100:g} s"
 
 
 def _reason(error: BaseException, names: set[str]) -> str:

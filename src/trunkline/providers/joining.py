@@ -40,13 +40,15 @@ class Joined:
     """An answer as far as it has come; keeps its text, not its chunks.
 
     Attributes:
-        chunks: How many were added; each holds a token at least.
+        chunks: How many were added.
+        pieces: Those of them that brought some of the answer; each holds a token at least.
         characters: Of the text so far.
         model: The model that the chunks name.
     """
 
     def __init__(self) -> None:
         self.chunks = 0
+        self.pieces = 0
         self.characters = 0
         self.model: str | None = None
         self._choices: dict[int, _Building] = {}
@@ -72,6 +74,8 @@ class Joined:
             if delta.content is not None:
                 building.content.append(delta.content)
                 self.characters += len(delta.content)
+            if delta.content or has_more(delta):
+                self.pieces += 1
             if not _is_plain_text(choice):
                 _add(building, choice)
 
@@ -139,6 +143,11 @@ def split_completion(completion: ChatCompletion) -> list[ChatCompletionChunk]:
         for choice in completion.choices
         for piece in _pieces(choice)
     ]
+
+
+def has_more(delta: ChoiceDelta) -> bool:
+    """Say whether a delta brings some of the answer that is not its text."""
+    return bool(delta.tool_calls or delta.reasoning_content or delta.refusal or delta.function_call)
 
 
 def _is_plain_text(choice: ChunkChoice) -> bool:
