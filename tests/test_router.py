@@ -294,3 +294,20 @@ def test_messages_that_cannot_be_sent_are_refused_without_a_charge(store_path: s
 
     assert spent(router) == 0
     sound(router)
+
+
+def test_explain_takes_what_feedback_takes(store_path: str) -> None:
+    router = zoo_router(store_path)
+    answer = ask(router)
+
+    assert router.explain(answer) == router.explain(answer.routing.id)
+
+
+@pytest.mark.parametrize("message", [{"role": "user", "text": "hi"}, {"role": "tool"}])
+def test_a_message_without_content_is_refused_by_name(
+    store_path: str, message: dict[str, str]
+) -> None:
+    router = zoo_router(store_path)
+
+    with pytest.raises(ConfigurationError, match=r"messages\[0\] has no content"):
+        router.chat.completions.create(model="auto", messages=[message])

@@ -236,6 +236,10 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
                 f"messages[{index}] has role {message.get('role')!r}; "
                 f"use one of {', '.join(sorted(_ROLES))}"
             )
+        if "content" not in message and message["role"] not in ("assistant", "function"):
+            raise ConfigurationError(
+                f"messages[{index}] has no content; it has {', '.join(sorted(message))}"
+            )
     return found
 
 

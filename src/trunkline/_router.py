@@ -314,14 +314,19 @@ class Router(_Base):
         given = {**params, "messages": messages, "model": model}
         return run_to_completion(_pipeline.plan(self._engine, self._io, self._scoped(), given))
 
-    def explain(self, routing_id: str) -> Decision:
+    def explain(self, response: Any) -> Decision:
         """Return the decision of a past call, from the log.
 
+        Args:
+            response: Its routing id, or what ``feedback`` takes.
+
         Raises:
+            FeedbackError: There is no routing id in it.
             NotFoundError: No call of this id was let through.
         """
-        from trunkline import _management
+        from trunkline import _management, _signals
 
+        routing_id = _signals.routing_id_of(response)
         return run_to_completion(_management.explain(self._io, self._engine, routing_id))
 
     def feedback(
@@ -411,10 +416,11 @@ class AsyncRouter(_Base):
         given = {**params, "messages": messages, "model": model}
         return await _pipeline.plan(self._engine, self._io, self._scoped(), given)
 
-    async def explain(self, routing_id: str) -> Decision:
+    async def explain(self, response: Any) -> Decision:
         """Return the decision of a past call, from the log."""
-        from trunkline import _management
+        from trunkline import _management, _signals
 
+        routing_id = _signals.routing_id_of(response)
         return await _management.explain(self._io, self._engine, routing_id)
 
     async def feedback(

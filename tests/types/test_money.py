@@ -89,3 +89,8 @@ def test_a_price_must_fit_a_pico_dollar_and_stay_below_a_dollar_per_token() -> N
         pico_per_token("0.0000001", name="p")
     with pytest.raises(ConfigurationError, match="more than a dollar per token"):
         pico_per_token(1_000_001, name="p")
+
+
+def test_the_hint_for_a_float_is_the_callers_own_amount() -> None:
+    with pytest.raises(ConfigurationError, match='write usd="0.05"'):
+        nanousd(0.05)  # type: ignore[arg-type]  # what the message is for

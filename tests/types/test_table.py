@@ -230,3 +230,8 @@ def test_people_read_dates_where_records_keep_epoch_seconds() -> None:
     assert "1970-01-02 00:00:00Z" in table._repr_html_()
     assert table.to_dicts()[0]["resets_at"] == 86_400.0
     assert "86400" in table.to_csv()
+
+
+def test_a_table_without_rows_or_columns_says_so() -> None:
+    assert Table([]).to_text() == "no rows"
+    assert Table([])._repr_html_() == "<em>no rows</em>"

@@ -67,13 +67,16 @@ def _whole(value: Decimal, scale: int) -> int | None:
 
 def _decimal(amount: object, name: str) -> Decimal:
     if isinstance(amount, bool) or not isinstance(amount, Decimal | str | int):
+        example = amount if isinstance(amount, float) else "0.5"
         raise ConfigurationError(
-            f'{name} is a {type(amount).__name__}; money is exact: write {name}="0.5"'
+            f'{name} is a {type(amount).__name__}; money is exact: write {name}="{example}"'
         )
     try:
         value = Decimal(amount)
     except InvalidOperation:
-        raise ConfigurationError(f'{name}={amount!r} is no amount; write {name}="0.5"') from None
+        raise ConfigurationError(
+            f'{name}={amount!r} is no amount; write digits and a point, like {name}="0.5"'
+        ) from None
     if not value.is_finite() or value < 0:
         raise ConfigurationError(f"{name}={amount} must be finite and not negative")
     return value

@@ -65,6 +65,8 @@ class Table(Sequence[Record], Generic[Record]):
 
     def to_text(self) -> str:
         """Return the table aligned for a terminal."""
+        if not self._columns:
+            return "no rows"
         return text_table(self._columns, self._shown())
 
     def to_pandas(self) -> Any:
@@ -109,6 +111,8 @@ class Table(Sequence[Record], Generic[Record]):
         return line("Table", f"{count}:" if self._columns else count, self._columns)
 
     def _repr_html_(self) -> str:
+        if not self._columns:
+            return "<em>no rows</em>"
         return html_table(self._columns, self._shown())
 
     def _rows(self) -> list[Mapping[str, Any]]:
