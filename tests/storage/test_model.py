@@ -24,7 +24,8 @@ from trunkline.storage import budgets, ledger
 from trunkline.storage.records import Ending, Granted
 
 USERS = ["bo", "jo", None]
-MODELS = ["a", "b"]
+ENTRIES = {"a": None, "b": None, "A": None, "a-1": "a"}
+MODELS = list(ENTRIES)
 SCOPES = ["all", "user:bo", "user:*", "model:p/a", "model:p/*"]
 MOVES = {"reserved": ("settled", "voided", "estimated"), "estimated": ("settled",)}
 money = st.integers(0, 100)
@@ -41,7 +42,9 @@ class Call:
     cost: int = 0
 
     def literals(self) -> set[str]:
-        return {"all", f"model:p/{self.model}", *([f"user:{self.user}"] if self.user else [])}
+        names = {self.model.lower(), ENTRIES[self.model] or self.model.lower()}
+        models = {f"model:p/{name}" for name in names}
+        return {"all", *models, *([f"user:{self.user}"] if self.user else [])}
 
 
 class Model:
@@ -114,7 +117,7 @@ class Machine(RuleBasedStateMachine):
         self.count += 1
         call_id, truth = f"c{self.count}", self.model
         _, result = self.client(which).reserve(
-            offer(model, amount), call_id=call_id, user=user, lease_s=300,
+            offer(model, amount, entry=ENTRIES[model]), call_id=call_id, user=user, lease_s=300,
             held_by=f"elsewhere:{which}:1:1",
         )  # fmt: skip
         truth.expire(self.now)
@@ -125,7 +128,7 @@ class Machine(RuleBasedStateMachine):
             truth.calls[call_id, 1] = call
             if again:
                 assert self.client(1 - which).reserve(
-                    offer(model, amount), call_id=call_id, user=user
+                    offer(model, amount, entry=ENTRIES[model]), call_id=call_id, user=user
                 )[1] == result  # fmt: skip
 
     @precondition(lambda self: self.model.calls)

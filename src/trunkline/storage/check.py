@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _INTEGRITY = {"sqlite": "PRAGMA integrity_check"}
 _BALANCES = "SELECT id, scope, per, period_start, period_end, spent, held FROM balance"
 _ROLLUPS = """SELECT bucket, team_id, user_id, provider, model, tags, entry, calls, attempts,
-errors, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, estimated, duration_s
-FROM rollup"""
+errors, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost, estimated,
+duration_s FROM rollup"""
 _ENDINGS = "SELECT call_id, kind, body FROM event WHERE kind IN ('outcome', 'admin') ORDER BY id"
 _FOR_EVER = float("inf")
 
