@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.faces import HELLO, ask, sound, zoo, zoo_router
 
-from trunkline import Model, Objective, RouteOptions
+from trunkline import BudgetExceededError, Model, Objective, RouteOptions
 from trunkline import _learning as learning
+from trunkline.errors import StorageError
 from trunkline.policies import Baseline, Learned, Proposal
 from trunkline.providers import EchoProvider
 from trunkline.routing.state import LearnedState
@@ -34,10 +35,10 @@ def state_of(router: Router) -> LearnedState:
 def catch_up(router: Router) -> LearnedState:
     """Fold what this process has not read yet, by a call that touches the log."""
     while True:
-        rows = router._engine.database.write(router._engine.learner.gap)
-        if not rows:
+        gap = router._engine.database.write(router._engine.learner.gap)
+        if not gap.rows:
             return state_of(router)
-        router._engine.learner.fold(rows)
+        router._engine.learner.fold(gap)
 
 
 def rebuilt(router: Router) -> LearnedState:
@@ -215,19 +216,149 @@ def test_an_alias_is_served_where_the_arms_of_auto_mean_nothing(store_path: str)
     assert set(state_of(router).priors) == {"sim/small", "sim/big"}
 
 
-def test_a_far_behind_process_reads_the_rest_call_by_call(
-    store_path: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("every", [6, 10**6])
+def test_a_far_behind_process_reads_the_rest_before_its_next_choice(
+    store_path: str, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
     behind, ahead = zoo_router(store_path), zoo_router(store_path)
     ask(behind)
+    monkeypatch.setattr(learning, "SNAPSHOT_EVERY", every)
     for _ in range(5):
         ask(ahead)
+    monkeypatch.setattr(learning, "SNAPSHOT_EVERY", 10**6)
     monkeypatch.setattr(learning, "ROWS_A_CALL", 4)
     before = state_of(behind).cursor
 
     ask(behind)
-
     assert state_of(behind).cursor == before + 4
+    newest = ahead._engine.database.read(events.latest_id)
+    behind.plan(messages=HELLO)
+
+    assert state_of(behind).cursor == newest
+    assert state_of(behind).to_bytes() == rebuilt(ahead).to_bytes()
+
+
+def test_a_slow_reader_puts_no_older_state_over_a_newer_one(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, nested = learning._store.read, iter([True])
+
+    async def overtaken(*args: Any) -> Any:
+        found = await read(*args)
+        if found == [] and next(nested, False):  # where another thread may get in
+            for _ in range(3):
+                router.feedback(ask(router), score=0.7)
+        return found
+
+    monkeypatch.setattr(learning._store, "read", overtaken)
+    plan = router.plan(messages=HELLO)
+
+    assert plan.reason == "learned"
+    assert state_of(router).total_signals == 3
+    assert state_of(router).to_bytes() == rebuilt(router).to_bytes()
+
+
+def test_rows_that_do_not_continue_the_state_are_read_again(router: Router) -> None:
+    learner = router._engine.learner
+    for _ in range(3):
+        router.feedback(ask(router), score=0.7)
+    rows = router._engine.database.read(lambda c: events.read_after(c, 4, 100))
+    older = LearnedState()
+    learner._state = older
+
+    learner.fold(learning.Gap(4, rows))
+
+    assert older.cursor == 0
+    ask(router)
+    assert state_of(router).to_bytes() == rebuilt(router).to_bytes()
+
+
+def test_short_lived_processes_save_snapshots_too(
+    store_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "SNAPSHOT_EVERY", 10)
+    saved = []
+    for _ in range(5):
+        router = zoo_router(store_path)
+        for _ in range(2):
+            ask(router)
+        found = router._engine.database.read(lambda c: learned.load_snapshot(c, "learned"))
+        saved.append(found and found.event_id)
+        router._engine.database.close()
+
+    assert saved == [None, 11, 11, 11, 21]
+    assert found is not None
+    assert LearnedState.from_bytes(found.state).cursor == found.event_id
+
+
+def test_closing_saves_what_the_next_process_would_read_again(
+    store_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "SNAPSHOT_ON_CLOSE", 5)
+    router = zoo_router(store_path)
+    ask(router), ask(router)
+    router.close()
+    later = zoo_router(store_path)
+    later.plan(messages=HELLO)
+    later.close()
+
+    found = later._engine.database.read(lambda c: learned.load_snapshot(c, "learned"))
+
+    assert found is not None
+    assert found.event_id == state_of(router).cursor
+    assert found.state == rebuilt(router).to_bytes()
+
+
+def test_a_store_that_cannot_be_written_is_closed_all_the_same(
+    router: Router, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(learning, "SNAPSHOT_ON_CLOSE", 1)
+    ask(router)
+    monkeypatch.setattr(learned, "save_snapshot", lambda *_: 1 / 0)
+
+    router.close()
+
+    assert "saving a snapshot" in caplog.text
+
+
+def test_a_refused_call_writes_nothing_to_the_log(store_path: str) -> None:
+    router = zoo_router(store_path)
+    router.budgets.set("all", usd="0.000001", per="day", on_exceeded="refuse")
+    before = router._engine.database.read(events.latest_id)
+    for _ in range(3):
+        with pytest.raises(BudgetExceededError):
+            ask(router)
+    assert router._engine.database.read(events.latest_id) == before
+
+    router.budgets.set("all", usd="1", per="day")
+    ask(router), ask(router)
+
+    rows = router._engine.database.read(lambda c: events.read_after(c, before, 100))
+    assert [row.kind for row in rows].count("constant") == 3  # a reference cost and two priors
+
+
+@pytest.mark.parametrize("body", ["no JSON", "[1]", ""])
+def test_a_damaged_row_is_passed_over(
+    router: Router, caplog: pytest.LogCaptureFixture, body: str
+) -> None:
+    first = ask(router)
+    damage = "UPDATE event SET body = ? WHERE call_id = ? AND kind = 'decision'"
+    router._engine.database.write(lambda c: c.execute(damage, (body, first.routing.id)))
+    append(router, "feedback", {})
+    router._engine.database.close()
+
+    later = zoo_router(router._engine.store)
+    for one in (router, later):
+        one.feedback(ask(one), score=0.5)
+    for one in (router, later):
+        with pytest.raises(StorageError, match="damaged"):
+            one.explain(first.routing.id)
+        with pytest.raises(StorageError, match="damaged"):
+            one.feedback(first, score=1)
+
+    assert catch_up(later).total_signals == 2
+    assert catch_up(later).to_bytes() == rebuilt(later).to_bytes()
+    assert "damaged and was passed over" in caplog.text
 
 
 def test_a_snapshot_is_saved_and_saves_reading(
@@ -377,22 +508,6 @@ def test_an_explanation_that_fails_fails_nothing(
     assert "explaining" in caplog.text
 
 
-def test_a_log_that_cannot_be_read_after_an_answer_fails_nothing(
-    router: Router, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    ask(router)
-
-    def unreadable(*_: Any) -> Any:
-        raise ValueError("no JSON")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(events, "read_after", unreadable)
-        assert ask(router).choices
-
-    assert "reading the log" in caplog.text
-    assert catch_up(router).to_bytes() == rebuilt(router).to_bytes()
-
-
 def test_an_interrupt_in_a_fold_makes_the_next_call_rebuild(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -429,10 +544,10 @@ def test_a_child_starts_anew_and_draws_its_own(store_path: str) -> None:
 def test_folding_before_anything_was_read_is_nothing(router: Router) -> None:
     learner = router._engine.learner
 
-    learner.fold([])
+    learner.fold(learning.Gap(0, []))
 
     assert learner.state is None
-    assert router._engine.database.read(learner.gap) == []
+    assert router._engine.database.read(learner.gap) == learning.Gap(0, ())
 
 
 def test_named_models_have_no_exploration_and_their_outcomes_count(router: Router) -> None:
@@ -507,6 +622,6 @@ def test_rows_that_were_folded_meanwhile_are_passed_over(router: Router) -> None
     before = catch_up(router).to_bytes()
     rows = router._engine.database.read(lambda c: events.read_after(c, 0, 100))
 
-    router._engine.learner.fold(rows)
+    router._engine.learner.fold(learning.Gap(0, rows))
 
     assert state_of(router).to_bytes() == before

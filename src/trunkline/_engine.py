@@ -371,6 +371,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the store."""
+        if self._learner is not None:
+            self._learner.close()
         if self._database is not None:
             self._database.close()
 

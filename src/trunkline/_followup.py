@@ -28,14 +28,10 @@ async def answered(
         await _reward(engine, io, routing.id, completion)
     if engine.has_subscribers("response"):
         engine.emit("response", answer())
-    if (blob := engine.learner.snapshot_due()) is not None:
-        state = engine.learner.state
-        cursor = state.cursor if state else 0
+    if (due := engine.learner.snapshot_due()) is not None:
         try:
             await _store.write(
-                io,
-                engine.database,
-                lambda c: learned.save_snapshot(c, SNAPSHOT, cursor, 1, blob),
+                io, engine.database, lambda c: learned.save_snapshot(c, SNAPSHOT, *due)
             )
         except Exception as error:  # noqa: BLE001  # a snapshot only saves time
             engine.log_failure("saving a snapshot", error)

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from trunkline._admission import Call
     from trunkline._engine import Engine
     from trunkline._io.protocol import IO
-    from trunkline._learning import Choice
+    from trunkline._learning import Choice, Gap
     from trunkline.catalog.models import Deployment
     from trunkline.storage.connection import Connection
-    from trunkline.storage.records import EventRow, Granted, Settled
+    from trunkline.storage.records import Granted, Settled
     from trunkline.types.chat import Usage
 
 LEASE_PAST_DEADLINE_S = 60.0
@@ -118,8 +118,6 @@ class Hold:
         )
 
         def reserve(connection: Connection) -> Granted | NotGranted:
-            for constant in self.choice.constants:
-                events.append(connection, "constant", call.id, now, None, constant)
             result = ledger.reserve(
                 connection,
                 reservation,
@@ -132,6 +130,9 @@ class Hold:
             )
             if isinstance(result, NotGranted):
                 usage.count(connection, "refused:budget")
+                return result
+            for constant in self.choice.constants:
+                events.append(connection, "constant", call.id, now, None, constant)
             return result
 
         self.is_open = True
@@ -184,18 +185,18 @@ class Hold:
         settle = self._settlement()
         learner = self.engine.learner
 
-        def settle_and_read(connection: Connection) -> tuple[Settled, list[EventRow]]:
+        def settle_and_read(connection: Connection) -> tuple[Settled, Gap]:
             return settle(connection), learner.gap(connection)
 
         try:
-            settled, rows = await _store.write(io, self.engine.database, settle_and_read)
+            settled, gap = await _store.write(io, self.engine.database, settle_and_read)
         except TrunklineError as error:
             self.engine.log_failure("settling a call", error)
             self.end_later(outcome)
             return None
         self.is_open = False
         self._book(self._ending)
-        self.engine.learner.fold(rows)
+        self.engine.learner.fold(gap)
         return settled
 
     def end_now(self, outcome: Outcome) -> None:

@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from trunkline.routing.state import LearnedState
     from trunkline.storage.connection import Connection
     from trunkline.storage.database import Database
+    from trunkline.storage.learned import Snapshot
     from trunkline.storage.records import EventRow, Granted
 
 ROWS_A_CALL = 64
+ROWS_A_READ = 1000
 SNAPSHOT_EVERY = 5000
-SNAPSHOT = "learned"
+SNAPSHOT_ON_CLOSE = 500  # a short-lived process saves the next one so much reading
+SNAPSHOT, SNAPSHOT_VERSION = "learned", 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +163,13 @@ class Choice:
         )
 
 
+class Gap(NamedTuple):
+    """Rows of the log, read in order from the first one after the event ``after``."""
+
+    after: int
+    rows: Sequence[EventRow]
+
+
 class _Arms(NamedTuple):
     """What the candidates of a call are to a policy; calls in a row mostly have the same."""
 
@@ -194,6 +204,7 @@ class Learner:
         self._lock = threading.RLock()
         self._state: LearnedState | None = None
         self._is_torn = False
+        self._is_behind = False
         self._saved_at = 0
         self._draws: np.random.Generator | None = None
         self._arms: _Arms | None = None
@@ -251,43 +262,65 @@ class Learner:
         return arms
 
     async def catch_up(self, io: IO) -> None:
-        """Read the log from the newest snapshot on, where this process has not done so yet."""
+        """Read the log to its end, where this process never did so or has fallen far behind."""
         with self._lock:  # a fold under way in another thread is no torn state
-            if self._state is not None and not self._is_torn:
+            if self._state is not None and not self._is_torn and not self._is_behind:
                 return
-        from trunkline.routing.state import LearnedState
-
         found = await _store.read(io, self._database, lambda c: learned.load_snapshot(c, SNAPSHOT))
-        state = _read_snapshot(found, self._log_failure) or LearnedState()
+        state = self._start(found)
         while rows := await _store.read(
             io,
             self._database,
-            lambda c, after=state.cursor: events.read_after(c, after, 1000),  # type: ignore[misc]
+            lambda c, after=state.cursor: events.read_after(c, after, ROWS_A_READ),  # type: ignore[misc]
         ):
             for row in rows:
                 self._fold_one(state, row)
-        self._saved_at = state.cursor
-        self._state, self._is_torn = state, False
+        with self._lock:
+            # Another thread may have read further meanwhile, and learning never goes back.
+            if self._state is None or self._is_torn or state.cursor > self._state.cursor:
+                self._state = state
+            self._is_torn = self._is_behind = False
 
-    def gap(self, connection: Connection) -> list[EventRow]:
+    def _start(self, found: Snapshot | None) -> LearnedState:
+        """Return where to read on from, free to fold into: our own state or a later snapshot."""
+        from trunkline.routing.state import LearnedState
+
+        with self._lock:
+            own = None if self._state is None or self._is_torn else self._state.to_bytes()
+            cursor = 0 if self._state is None or own is None else self._state.cursor
+            if found is not None and found.event_id > cursor:
+                try:
+                    state = LearnedState.from_bytes(found.state)
+                except Exception as error:  # noqa: BLE001  # a snapshot is only a short cut
+                    self._log_failure("reading the snapshot, so the log is,", error)
+                else:
+                    self._saved_at = max(self._saved_at, state.cursor)
+                    return state
+        return LearnedState() if own is None else LearnedState.from_bytes(own)
+
+    def gap(self, connection: Connection) -> Gap:
         """Read the rows after the cursor, at most 64, inside the caller's transaction."""
-        if self._state is None:
-            return []
-        try:
-            return events.read_after(connection, self._state.cursor, ROWS_A_CALL)
-        except ValueError as error:  # a body that is no JSON; what SQLite raises is the store's
-            self._log_failure("reading the log", error)
-            return []
-
-    def fold(self, rows: Sequence[EventRow]) -> None:
-        """Fold committed rows; those another thread folded meanwhile are passed over."""
         state = self._state
         if state is None:
-            return
+            return Gap(0, ())
+        after = state.cursor
+        return Gap(after, events.read_after(connection, after, ROWS_A_CALL))
+
+    def fold(self, gap: Gap) -> None:
+        """Fold committed rows; those another thread folded meanwhile are passed over.
+
+        Rows that do not continue the state are left: the next call reads on from where it stands.
+        """
         with self._lock:
+            state = self._state
+            if state is None or self._is_torn:
+                return
+            self._is_behind = gap.after > state.cursor or len(gap.rows) >= ROWS_A_CALL
+            if gap.after > state.cursor:
+                return
             # An interrupt between two sums would leave a state that no log gives: rebuild then.
             self._is_torn = True
-            for row in rows:
+            for row in gap.rows:
                 if row.id > state.cursor:
                     self._fold_one(state, row)
             self._is_torn = False
@@ -299,14 +332,25 @@ class Learner:
         except Exception as error:  # noqa: BLE001  # the named boundary: learning never fails a call
             self._log_failure(f"learning from event {row.id}", error)
 
-    def snapshot_due(self) -> bytes | None:
-        """Return the state to save, once in a few thousand events."""
+    def snapshot_due(self, every: int | None = None) -> Snapshot | None:
+        """Return the state to save, once in a few thousand events past the one that is saved."""
         with self._lock:
             state = self._state
-            if state is None or self._is_torn or state.cursor - self._saved_at < SNAPSHOT_EVERY:
+            if state is None or self._is_torn:
+                return None
+            if state.cursor - self._saved_at < (SNAPSHOT_EVERY if every is None else every):
                 return None
             self._saved_at = state.cursor
-            return state.to_bytes()
+            return learned.Snapshot(state.cursor, SNAPSHOT_VERSION, state.to_bytes())
+
+    def close(self) -> None:
+        """Save what the next process would have to read again; one try."""
+        if (due := self.snapshot_due(SNAPSHOT_ON_CLOSE)) is None:
+            return
+        try:
+            self._database.write(lambda c: learned.save_snapshot(c, SNAPSHOT, *due))
+        except Exception as error:  # noqa: BLE001  # a snapshot only saves time
+            self._log_failure("saving a snapshot", error)
 
     def _choose(self, call: Call, known_arms: _Arms, baseline: int) -> Choice:
         from trunkline import policies
@@ -562,20 +606,6 @@ def _cap(call: Call, max_output: int | None) -> int | None:
     if call.output_cap is None:
         return max_output
     return call.output_cap if max_output is None else min(call.output_cap, max_output)
-
-
-def _read_snapshot(
-    found: tuple[int, int, bytes] | None, log_failure: Callable[[str, Exception], None]
-) -> LearnedState | None:
-    from trunkline.routing.state import LearnedState
-
-    if found is None:
-        return None
-    try:
-        return LearnedState.from_bytes(found[2])
-    except ValueError as error:
-        log_failure("reading the snapshot; folding the whole log instead", error)
-        return None
 
 
 def _price_version(prices: Any) -> str | None:

@@ -13,8 +13,8 @@ from trunkline.types.routing import Decision, Routing
 if TYPE_CHECKING:
     from trunkline._engine import Engine
     from trunkline._io.protocol import IO
+    from trunkline._learning import Gap
     from trunkline.storage.connection import Connection
-    from trunkline.storage.records import EventRow
 
 
 async def give(
@@ -51,7 +51,7 @@ async def give(
     now = io.now()
     learner = engine.learner
 
-    def record(connection: Connection) -> list[EventRow]:
+    def record(connection: Connection) -> Gap:
         row = events.decision_of(connection, routing_id)
         if row is None:
             raise FeedbackError(

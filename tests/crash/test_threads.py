@@ -94,10 +94,8 @@ def test_what_threads_learn_is_what_the_log_says(store_path: str, sized: Sized) 
 
         in_threads(4, work)
 
-        rows = patiently(lambda: router._engine.database.read(learner.gap))
-        while rows:
-            learner.fold(rows)
-            rows = patiently(lambda: router._engine.database.read(learner.gap))
+        while (gap := patiently(lambda: router._engine.database.read(learner.gap))).rows:
+            learner.fold(gap)
         every = patiently(
             lambda: router._engine.database.read(lambda c: events.read_after(c, 0, 10**6))
         )
