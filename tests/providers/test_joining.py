@@ -95,3 +95,46 @@ def test_apart_and_together_again_is_the_same() -> None:
     assert call.function.arguments == "{}"
     call.function.arguments = ""
     assert again == whole
+
+
+def test_what_was_said_aloud_adds_up_as_text_does() -> None:
+    pieces = [
+        {"id": "a", "data": "AA", "transcript": "Hel"},
+        {"data": "BB", "transcript": "lo"},
+        {"expires_at": 5},
+    ]
+
+    answer = joined(*(chunk({"audio": piece}) for piece in pieces), chunk({}, "stop")).completion()
+
+    assert answer is not None
+    said = answer.choices[0].message.audio.to_dict()
+    assert said == {"id": "a", "data": "AABB", "transcript": "Hello", "expires_at": 5}
+
+
+def test_audio_of_another_shape_is_kept_and_a_moderation_is_the_answers() -> None:
+    answer = joined(
+        chunk({"audio": "AA"}, obfuscation="xx"), chunk({}, "stop", moderation={"input": None})
+    ).completion()
+
+    assert answer is not None
+    assert answer.choices[0].message.audio == "AA"
+    assert answer.moderation == {"input": None}
+    assert answer.model_extra == {}
+    again = join_chunks(split_completion(answer))
+    assert again == answer
+
+
+def test_only_what_is_some_of_the_answer_counts_as_a_piece() -> None:
+    empty = [chunk({"role": "assistant", "content": ""}), chunk({}, "stop", x=1)]
+    said: list[dict[str, Any]] = [
+        {"content": "a"},
+        {"refusal": "no"},
+        {"reasoning_content": "so"},
+        {"tool_calls": [CALL]},
+        {"function_call": {"name": "g"}},
+        {"audio": {"data": "AA"}},
+    ]
+
+    found = joined(*empty, *(chunk(delta) for delta in said))
+
+    assert (found.chunks, found.pieces) == (8, 6)

@@ -3,15 +3,25 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from openai.types import completion_usage
 from openai.types.chat import ChatCompletion as TheirCompletion
+from openai.types.chat import (
+    ChatCompletionAudio,
+    ChatCompletionMessage,
+    chat_completion,
+    chat_completion_chunk,
+    chat_completion_message,
+)
 from openai.types.chat import ChatCompletionChunk as TheirChunk
 from pydantic import ValidationError
 
+from trunkline.types import chat
 from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
-from trunkline.types.routing import Actual, Prediction, Routing
+from trunkline.types.routing import Actual, Attempt, Prediction, Routing
 
 ANSWER: dict[str, Any] = {
     "id": "chatcmpl-1",
@@ -219,3 +229,95 @@ def test_an_answer_from_elsewhere_says_that_it_has_no_routing() -> None:
     # Older releases of pydantic put their own words in the place of ours.
     with pytest.raises(AttributeError, match="routing"):
         _ = completion().routing
+
+
+def test_what_the_sdks_objects_have_ours_have_too() -> None:
+    pairs: list[tuple[Any, Any]] = [
+        (chat.ChatCompletion, TheirCompletion),
+        (chat.Choice, chat_completion.Choice),
+        (chat.ChatCompletionMessage, ChatCompletionMessage),
+        (chat.ChatCompletionAudio, ChatCompletionAudio),
+        (chat.Annotation, chat_completion_message.Annotation),
+        (chat.URLCitation, chat_completion_message.AnnotationURLCitation),
+        (chat.ChatCompletionChunk, TheirChunk),
+        (chat.ChunkChoice, chat_completion_chunk.Choice),
+        (chat.ChoiceDelta, chat_completion_chunk.ChoiceDelta),
+        (chat.AudioDelta, chat_completion_chunk.ChoiceDeltaAudio),
+        (chat.ToolCallDelta, chat_completion_chunk.ChoiceDeltaToolCall),
+        (chat.Usage, completion_usage.CompletionUsage),
+        (chat.PromptTokensDetails, completion_usage.PromptTokensDetails),
+        (chat.CompletionTokensDetails, completion_usage.CompletionTokensDetails),
+    ]
+
+    for ours, theirs in pairs:
+        assert theirs.model_fields.keys() <= ours.model_fields.keys(), ours.__name__
+
+
+def test_what_was_not_said_is_none() -> None:
+    message = completion().choices[0].message
+
+    assert (message.audio, message.annotations, message.refusal) == (None, None, None)
+    assert (completion().metadata, completion().moderation) == (None, None)
+
+
+AUDIO = {"id": "a", "data": "AAAA", "expires_at": 5, "transcript": "Hi"}
+CITED = {
+    "type": "url_citation",
+    "url_citation": {"start_index": 0, "end_index": 2, "title": "T", "url": "https://a/"},
+}
+
+
+def test_audio_and_annotations_are_objects_as_in_the_sdk() -> None:
+    said = {"role": "assistant", "content": "Hi", "audio": AUDIO, "annotations": [CITED]}
+    answer = completion(choices=[{"index": 0, "message": said, "finish_reason": "stop"}])
+
+    message = answer.choices[0].message
+
+    assert message.audio.transcript == "Hi"
+    assert message.annotations[0].url_citation.url == "https://a/"
+    assert TheirCompletion.model_validate(answer.to_dict()).to_dict() == answer.to_dict()
+
+
+@pytest.mark.parametrize(
+    "odd", [{"audio": "AAAA"}, {"audio": {"id": 1}}, {"annotations": {}}, {"annotations": [{}, 7]}]
+)
+def test_an_answer_with_notes_of_another_shape_is_still_an_answer(odd: dict[str, Any]) -> None:
+    message = {"role": "assistant", "content": "Hi", **odd}
+    answer = completion(choices=[{"index": 0, "message": message, "finish_reason": "stop"}])
+
+    assert answer.choices[0].message.model_dump(exclude_unset=True) == message
+
+
+@pytest.mark.parametrize("options", [{}, {"exclude_none": True}, {"mode": "json"}])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "body"),
+    [(ChatCompletion, TheirCompletion, ANSWER), (ChatCompletionChunk, TheirChunk, CHUNK)],
+)
+def test_to_dict_and_to_json_are_the_sdks(
+    ours: Any, theirs: Any, body: dict[str, Any], options: dict[str, Any]
+) -> None:
+    one, other = ours.model_validate(body), theirs.model_validate(body)
+
+    assert one.to_dict(**options) == other.to_dict(**options)
+    assert one.choices[0].to_dict(**options) == other.choices[0].to_dict(**options)
+    options.pop("mode", None)
+    assert json.loads(one.to_json(**options)) == json.loads(other.to_json(**options))
+    assert one.to_json(indent=None, **options).count("\n") == 0
+    assert one.to_json().startswith('{\n  "id"')
+
+
+def test_the_request_id_is_the_last_attempts_and_no_field() -> None:
+    attempts = tuple(
+        Attempt(provider="p", model="m", state="settled", duration_s=1.0, request_id=id_)
+        for id_ in ("req_1", "req_2")
+    )
+    answer = completion()
+    assert answer._request_id is None
+
+    answer.attach_routing(ROUTING)
+    assert answer._request_id is None
+    answer.attach_routing(replace(ROUTING, attempts=attempts))
+
+    assert answer._request_id == "req_2"
+    assert pickle.loads(pickle.dumps(answer))._request_id == "req_2"  # noqa: S301  # our own bytes
+    assert "req_2" not in answer.to_json() + repr(answer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
+from trunkline.types.chat import AudioDelta, ChatCompletion, ChatCompletionChunk, Usage
 
 from ._shapes import is_list, is_object
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .base import JSON
 
 _TEXTS = ("refusal", "reasoning_content")
+_SOUNDS = ("data", "transcript")
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class _Building:
     texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     calls: dict[int, JSON] = field(default_factory=dict[int, "JSON"])
     function: JSON | None = None
+    audio: JSON = field(default_factory=dict[str, Any])
     finish: str | None = None
     logprobs: list[Any] = field(default_factory=list[Any])
     extra: JSON = field(default_factory=dict[str, Any])
@@ -57,15 +59,7 @@ class Joined:
     def add(self, chunk: ChatCompletionChunk) -> None:
         """Add what one chunk says."""
         self.chunks += 1
-        if self.model is None:
-            self.model = chunk.model
-            self._top |= {"id": chunk.id, "created": chunk.created, "model": chunk.model}
-        if extra := chunk.__pydantic_extra__:  # model_extra is a property, at twice the time
-            self._top |= _said(extra)
-        if chunk.system_fingerprint is not None:
-            self._top["system_fingerprint"] = chunk.system_fingerprint
-        if chunk.service_tier is not None:
-            self._top["service_tier"] = chunk.service_tier
+        self._add_top(chunk)
         for choice in chunk.choices:
             building = self._choices.get(choice.index)
             if building is None:
@@ -78,6 +72,19 @@ class Joined:
                 self.pieces += 1
             if not _is_plain_text(choice):
                 _add(building, choice)
+
+    def _add_top(self, chunk: ChatCompletionChunk) -> None:
+        if self.model is None:
+            self.model = chunk.model
+            self._top |= {"id": chunk.id, "created": chunk.created, "model": chunk.model}
+        if extra := chunk.__pydantic_extra__:  # model_extra is a property, at twice the time
+            self._top |= _said(extra)
+        if chunk.system_fingerprint is not None:
+            self._top["system_fingerprint"] = chunk.system_fingerprint
+        if chunk.service_tier is not None:
+            self._top["service_tier"] = chunk.service_tier
+        if chunk.moderation is not None:
+            self._top["moderation"] = chunk.moderation
 
     @property
     def is_finished(self) -> bool:
@@ -138,6 +145,7 @@ def split_completion(completion: ChatCompletion) -> list[ChatCompletionChunk]:
         "system_fingerprint": completion.system_fingerprint,
         "service_tier": completion.service_tier,
     }
+    top |= _said({"metadata": completion.metadata, "moderation": completion.moderation})
     return [
         ChatCompletionChunk.model_validate({**top, "choices": [piece]})
         for choice in completion.choices
@@ -147,7 +155,13 @@ def split_completion(completion: ChatCompletion) -> list[ChatCompletionChunk]:
 
 def has_more(delta: ChoiceDelta) -> bool:
     """Say whether a delta brings some of the answer that is not its text."""
-    return bool(delta.tool_calls or delta.reasoning_content or delta.refusal or delta.function_call)
+    return bool(
+        delta.tool_calls
+        or delta.reasoning_content
+        or delta.refusal
+        or delta.function_call
+        or delta.audio
+    )
 
 
 def _is_plain_text(choice: ChunkChoice) -> bool:
@@ -173,6 +187,10 @@ def _add(building: _Building, choice: ChunkChoice) -> None:
         legacy["name"] = legacy["name"] or function.name or ""
         legacy["arguments"] += function.arguments or ""
         building.function = legacy
+    if isinstance(delta.audio, AudioDelta):
+        _add_audio(building.audio, delta.audio)
+    elif delta.audio is not None:
+        building.message_extra["audio"] = delta.audio
     if is_object(choice.logprobs) and is_list(tokens := choice.logprobs.get("content")):
         building.logprobs += tokens
     building.finish = choice.finish_reason or building.finish
@@ -194,6 +212,11 @@ def _add_call(call: JSON, delta: ToolCallDelta) -> None:
         call["arguments"].append(function.arguments or "")
 
 
+def _add_audio(audio: JSON, delta: AudioDelta) -> None:
+    for name, value in _said(delta.model_dump()).items():
+        audio[name] = audio.get(name, "") + value if name in _SOUNDS else value
+
+
 def _built(index: int, building: _Building) -> JSON:
     message: JSON = {**building.message_extra, "role": "assistant", "content": None}
     if building.content:
@@ -204,6 +227,8 @@ def _built(index: int, building: _Building) -> JSON:
         message["content"] = message["content"] or None
     if building.function:
         message["function_call"] = building.function
+    if building.audio:
+        message["audio"] = building.audio
     return {
         **building.extra,
         "index": index,

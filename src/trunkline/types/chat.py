@@ -31,6 +31,46 @@ MAX_TOKENS_BELIEVED = 10**9
 class _Shape(BaseModel):
     model_config = ConfigDict(extra="allow", protected_namespaces=())
 
+    def to_dict(
+        self,
+        *,
+        mode: Literal["json", "python"] = "python",
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        warnings: bool = True,
+    ) -> dict[str, object]:
+        """Return what the provider said as a dict, as the SDK's objects do."""
+        return self.model_dump(
+            mode=mode,
+            by_alias=use_api_names,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+            warnings=warnings,
+        )
+
+    def to_json(
+        self,
+        *,
+        indent: int | None = 2,
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        warnings: bool = True,
+    ) -> str:
+        """Return what the provider said as JSON, as the SDK's objects do."""
+        return self.model_dump_json(
+            indent=indent,
+            by_alias=use_api_names,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+            warnings=warnings,
+        )
+
 
 def _count(value: Any) -> Any:
     # pydantic would take "5" and True for counts; a bill is not the place to guess.
@@ -48,6 +88,8 @@ class PromptTokensDetails(_Shape):
     cached_tokens: TokenCount | None = None
     cache_write_tokens: TokenCount | None = None
     audio_tokens: TokenCount | None = None
+    image_tokens: Any = None
+    text_tokens: Any = None
 
 
 class CompletionTokensDetails(_Shape):
@@ -57,6 +99,7 @@ class CompletionTokensDetails(_Shape):
     audio_tokens: TokenCount | None = None
     accepted_prediction_tokens: TokenCount | None = None
     rejected_prediction_tokens: TokenCount | None = None
+    text_tokens: Any = None
 
 
 class Usage(_Shape):
@@ -112,6 +155,36 @@ class ToolCall(_Shape):
     function: FunctionCall | None = None
 
 
+class ChatCompletionAudio(_Shape):
+    """What the model said aloud; ``data`` is base64."""
+
+    id: str
+    data: str
+    expires_at: int
+    transcript: str
+
+
+class URLCitation(_Shape):
+    """Where a part of the text comes from."""
+
+    start_index: int
+    end_index: int
+    title: str
+    url: str
+
+
+class Annotation(_Shape):
+    """A note of the provider on a part of the text."""
+
+    type: str
+    url_citation: URLCitation
+
+
+# Of a shape where it is OpenAI's; another one is kept as it came, for the answer is paid for.
+Audio = Annotated[ChatCompletionAudio | Any, Field(union_mode="left_to_right")]
+Annotations = Annotated[list[Annotation] | Any, Field(union_mode="left_to_right")]
+
+
 class ChatCompletionMessage(_Shape):
     """What the model said."""
 
@@ -121,6 +194,8 @@ class ChatCompletionMessage(_Shape):
     tool_calls: list[ToolCall] | None = None
     function_call: FunctionCall | None = None
     reasoning_content: str | None = None
+    audio: Audio = None
+    annotations: Annotations = None
 
 
 class Choice(_Shape):
@@ -143,8 +218,11 @@ class ChatCompletion(_Shape):
     usage: UntrustedUsage = None
     system_fingerprint: str | None = None
     service_tier: str | None = None
+    metadata: Any = None
+    moderation: Any = None
 
     _routing: Routing | None = PrivateAttr(default=None)
+    _request_id: str | None = PrivateAttr(default=None)
 
     @property
     def routing(self) -> Routing:
@@ -156,6 +234,8 @@ class ChatCompletion(_Shape):
     def attach_routing(self, routing: Routing) -> None:
         """Take the record of how this answer came about; the Router does it."""
         self._routing = routing
+        # The SDK's name for the provider's id of the request; documented there, so read by many.
+        self._request_id = routing.attempts[-1].request_id if routing.attempts else None
 
 
 class FunctionCallDelta(_Shape):
@@ -174,6 +254,15 @@ class ToolCallDelta(_Shape):
     function: FunctionCallDelta | None = None
 
 
+class AudioDelta(_Shape):
+    """A piece of what the model says aloud."""
+
+    id: str | None = None
+    data: str | None = None
+    expires_at: int | None = None
+    transcript: str | None = None
+
+
 class ChoiceDelta(_Shape):
     """What one chunk adds to a message."""
 
@@ -183,6 +272,7 @@ class ChoiceDelta(_Shape):
     tool_calls: list[ToolCallDelta] | None = None
     function_call: FunctionCallDelta | None = None
     reasoning_content: str | None = None
+    audio: Annotated[AudioDelta | Any, Field(union_mode="left_to_right")] = None
 
 
 class ChunkChoice(_Shape):
@@ -205,3 +295,5 @@ class ChatCompletionChunk(_Shape):
     usage: UntrustedUsage = None
     system_fingerprint: str | None = None
     service_tier: str | None = None
+    moderation: Any = None
+    obfuscation: Any = None
