@@ -2,23 +2,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from tests.support.faces import HELLO, ask, sound, zoo, zoo_router
 
 from trunkline import BudgetExceededError, Model, Objective, RouteOptions
 from trunkline import _learning as learning
+from trunkline import _store
 from trunkline.errors import StorageError
-from trunkline.policies import Baseline, Learned, Proposal
+from trunkline.policies import Baseline, Learned, Predictions, Proposal
 from trunkline.providers import EchoProvider
 from trunkline.routing.state import LearnedState
 from trunkline.storage import events, learned
 
 if TYPE_CHECKING:
     from trunkline import Router
+
+
+_COLUMNS = [f.name for f in fields(Predictions) if f.name not in ("quality_sd", "utility")]
 
 
 @pytest.fixture
@@ -241,7 +246,7 @@ def test_a_far_behind_process_reads_the_rest_before_its_next_choice(
 def test_a_slow_reader_puts_no_older_state_over_a_newer_one(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, nested = learning._store.read, iter([True])
+    read, nested = _store.read, iter([True])
 
     async def overtaken(*args: Any) -> Any:
         found = await read(*args)
@@ -250,7 +255,7 @@ def test_a_slow_reader_puts_no_older_state_over_a_newer_one(
                 router.feedback(ask(router), score=0.7)
         return found
 
-    monkeypatch.setattr(learning._store, "read", overtaken)
+    monkeypatch.setattr(_store, "read", overtaken)
     plan = router.plan(messages=HELLO)
 
     assert plan.reason == "learned"
@@ -479,14 +484,47 @@ def test_a_failing_policy_is_replaced_by_the_baseline(
     sound(router)
 
 
-def test_a_policy_may_answer_with_arrays(store_path: str) -> None:
-    import numpy as np
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quality_is_prior": [True, True]},
+        {"quality_is_prior": [1, 2, 3]},
+        {"quality_is_prior": np.array([object(), object()])},
+        {"quality": np.zeros((2, 1))},
+        {"quality": "high"},
+        {"utility": None},
+        {name: np.zeros(3) for name in _COLUMNS},
+        {name: np.zeros((2, 1)) for name in _COLUMNS},
+    ],
+)
+def test_malformed_predictions_are_the_policys_failure(
+    store_path: str, caplog: pytest.LogCaptureFixture, changes: dict[str, Any]
+) -> None:
+    class Misled(Baseline):
+        name = "misled"
 
+        def propose(self, *args: Any) -> Proposal:
+            told = super().propose(*args)
+            return replace(told, predictions=replace(told.predictions, **changes))
+
+    router = zoo_router(store_path, policy=Misled(), baseline="big")
+
+    told = ask(router).routing
+
+    assert (told.model, told.reason) == ("big", "baseline, because policy 'misled' failed")
+    assert router.explain(told.id).policy == "baseline"
+    sound(router)
+
+
+def test_a_policy_may_answer_with_arrays(store_path: str) -> None:
     changes = {
         "probabilities": np.array([0.0, 1.0]),
         "ranking": np.array([1, 0]),
         "utilities": np.array([0.0, 1.0]),
         "best": np.int64(1),
+        "eps": np.float32(0),
+        "reasons": [None, None],
+        "reason": np.str_("mine"),
     }
     router = zoo_router(store_path, policy=Broken(**changes))
 

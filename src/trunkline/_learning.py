@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, lru_cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from trunkline import _store
 from trunkline.errors import NoEligibleModelError
@@ -161,6 +161,9 @@ class Choice:
             eps=self.proposal.eps,
             terms=self.terms(best) if len(self.arms) > 1 else {},
         )
+
+
+_Logged: TypeAlias = "dict[str, list[float | bool | None]]"  # predictions, as the log keeps them
 
 
 class Gap(NamedTuple):
@@ -374,7 +377,7 @@ class Learner:
             explore=call.explore,
             baseline=baseline,
         )
-        policy, proposal, words = self._propose(call, context, arms, state)
+        policy, proposal, predicted, words = self._propose(call, context, arms, state)
 
         def terms(index: int) -> dict[str, dict[str, float]]:
             if not isinstance(policy, policies.Learned):
@@ -394,11 +397,11 @@ class Learner:
             probabilities=proposal.probabilities,
             ranking=proposal.ranking,
             u=self._draw(len(arms)),
-            policy=policy.name,
+            policy=str(policy.name),
             reason_words=words,
             objective_key=key,
             constants=new,
-            predicted=proposal.predictions.rounded(),
+            predicted=predicted,
             cursor=state.cursor,
             terms=terms,
         )
@@ -439,23 +442,30 @@ class Learner:
 
     def _propose(
         self, call: Call, context: Context, arms: Sequence[ArmInfo], state: LearnedState
-    ) -> tuple[Policy, Proposal, str]:
+    ) -> tuple[Policy, Proposal, _Logged, str]:
         from trunkline import policies
 
         if call.is_explicit:
             # No hard limit of the objective swaps or refuses a model the caller named.
             proposal = _named(context, arms, state)
-            return policies.Baseline(), proposal, call.reason
+            return policies.Baseline(), proposal, proposal.predictions.rounded(), call.reason
         policy = policy_of(call.settings.policy)
+        is_own = isinstance(call.settings.policy, str)
         try:
-            proposal = _plain(policy.propose(context, arms, state))
+            proposal = policy.propose(context, arms, state)
+            if not is_own:
+                proposal = _plain(proposal)
             _check(proposal, len(arms))
+            predicted = proposal.predictions.rounded()
+            if not is_own:
+                _check_predicted(predicted, len(arms))
         except Exception as error:  # noqa: BLE001  # the named boundary: learning never fails a call
             self._log_failure(f"policy {policy.name!r}", error)
             fallback = policies.Baseline()
             proposal = fallback.propose(context, arms, type(state)())
-            return fallback, proposal, f"baseline, because policy {policy.name!r} failed"
-        return policy, proposal, proposal.reason
+            words = f"baseline, because policy {policy.name!r} failed"
+            return fallback, proposal, proposal.predictions.rounded(), words
+        return policy, proposal, predicted, proposal.reason
 
     def _draw(self, n: int) -> float:
         if n < 2:
@@ -557,16 +567,15 @@ def _named(context: Context, arms: Sequence[ArmInfo], state: LearnedState) -> Pr
 
 def _plain(proposal: Proposal) -> Proposal:
     """Turn the arrays a policy may answer with into the numbers that are logged."""
-    if type(proposal.probabilities) is type(proposal.ranking) is type(proposal.utilities) is tuple:
-        return proposal
     return replace(
         proposal,
         probabilities=tuple(float(p) for p in proposal.probabilities),
         ranking=tuple(int(i) for i in proposal.ranking),
         utilities=tuple(float(u) for u in proposal.utilities),
-        reasons=tuple(proposal.reasons),
+        reasons=tuple(None if why is None else str(why) for why in proposal.reasons),
         best=int(proposal.best),
         eps=float(proposal.eps),
+        reason=str(proposal.reason),
     )
 
 
@@ -584,6 +593,12 @@ def _check(proposal: Proposal, n: int) -> None:
     drawable = {i for i, q in enumerate(p) if q > 0}
     if not drawable <= set(proposal.ranking):
         raise ValueError("a candidate with a probability is missing from the ranking")
+
+
+def _check_predicted(predicted: _Logged, n: int) -> None:
+    for name, column in predicted.items():
+        if len(column) != n or not all(v is None or isinstance(v, int | float) for v in column):
+            raise ValueError(f"predictions.{name} must be one number per candidate")
 
 
 def _none_left(call: Call, proposal: Proposal) -> NoEligibleModelError:
