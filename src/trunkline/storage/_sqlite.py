@@ -5,16 +5,21 @@ Knows nothing of tables. The only importer of ``sqlite3`` beside ``database``.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from trunkline.errors import StorageError
 
+from ._places import refuse_network
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_logger = logging.getLogger("trunkline")
 MEMORY = ":memory:"
 WAL_LIMIT = 64 * 2**20
 _FIXED_WAL_RESET = (3, 51, 3)
@@ -87,9 +92,11 @@ def prepare_file(path: str) -> None:
     closing it would drop the locks that SQLite holds on it in this process.
 
     Raises:
-        StorageError: Others may write to the file, or it belongs to another user.
+        StorageError: Others may write to the file, it belongs to another user, or the place is
+            a network's.
         OSError: It cannot be made.
     """
+    refuse_network(path)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -146,6 +153,14 @@ def keep_log_small(connection: SqliteConnection, path: str) -> bool:
     except (OSError, sqlite3.Error):
         return False
     return not is_busy
+
+
+@cache
+def warn_of_race() -> None:
+    """Say once per process that another one has the store open, where SQLite is older than safe."""
+    note = sqlite_version_note()
+    if note is not None:
+        _logger.warning("another process has the store open, and %s", note)
 
 
 def sqlite_version_note() -> str | None:
