@@ -142,7 +142,23 @@ def test_holds_show_the_calls_under_way(router: Router) -> None:
     assert hold.routing_id == stream.routing.id
     assert (hold.provider, hold.model, hold.attempt) == ("sim", "small", 1)
     assert hold.held > 0
+    assert (hold.state, hold.charged) == ("reserved", Decimal(0))
     assert len(router.budgets.holds()) == 0
+
+
+def test_charges_by_estimate_are_shown_and_can_be_corrected(router: Router) -> None:
+    ask(router, "small")
+    stream = ask(router, "small", stream=True)
+    next(stream)
+    stream.close()
+
+    (hold,) = router.budgets.holds(estimated=True)
+    router.budgets.correct(hold.routing_id, usd="0.25", attempt=hold.attempt)
+
+    assert (hold.routing_id, hold.state) == (stream.routing.id, "estimated")
+    assert hold.charged == stream.routing.actual.cost_usd > 0
+    assert len(router.budgets.holds(estimated=True)) == 0
+    sound(router)
 
 
 def test_a_charge_is_corrected_by_the_bill(router: Router) -> None:
@@ -292,6 +308,7 @@ async def test_async_management_is_the_same(store_path: str) -> None:
         cost = answer.routing.actual.cost_usd
         assert (await router.budgets.status("all"))[0].spent == cost
         assert len(await router.budgets.holds()) == 0
+        assert len(await router.budgets.holds(estimated=True)) == 0
         await router.budgets.correct(answer.routing.id, usd="0.5")
         assert (await router.usage.records())[0].cost_usd == Decimal("0.5")
         assert (await router.usage.summary(["model"]))[0]["model"] == "small"

@@ -113,9 +113,11 @@ async def budget_status(io: IO, engine: Engine, scope: str | None) -> Table[Budg
     )
 
 
-async def open_holds(io: IO, engine: Engine) -> Table[HoldRecord]:
-    """Return the money set aside for calls under way."""
-    rows = await _store.read(io, engine.database, ledger.open_holds)
+async def open_holds(io: IO, engine: Engine, *, estimated: bool) -> Table[HoldRecord]:
+    """Return the money set aside for calls under way, or that charged by estimate."""
+    rows = await _store.read(
+        io, engine.database, lambda c: ledger.open_holds(c, estimated=estimated)
+    )
     return Table(
         [
             HoldRecord(
@@ -126,6 +128,8 @@ async def open_holds(io: IO, engine: Engine) -> Table[HoldRecord]:
                 held=usd(row.amount),
                 expires_at=row.expires_at,
                 owner=row.owner,
+                state=row.state,
+                charged=usd(row.cost),
             )
             for row in rows
         ]

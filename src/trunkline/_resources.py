@@ -82,9 +82,7 @@ class Completions:
             StorageError: The ledger cannot be written; nothing was sent.
         """
         given = {**params, "messages": messages, "model": model, "stream": stream}
-        answer = run_to_completion(
-            _pipeline.create(self._engine, self._io, self._scoped(), given)
-        )
+        answer = run_to_completion(_pipeline.create(self._engine, self._io, self._scoped(), given))
         return Stream(answer) if isinstance(answer, StreamCore) else answer
 
 
@@ -223,9 +221,14 @@ class Budgets:
         """Return limit, spent, held and left of each budget, or of one scope's."""
         return run_to_completion(_management.budget_status(*self._at, scope))
 
-    def holds(self) -> Table[HoldRecord]:
-        """Return the money set aside for calls under way."""
-        return run_to_completion(_management.open_holds(*self._at))
+    def holds(self, *, estimated: bool = False) -> Table[HoldRecord]:
+        """Return the money set aside for calls under way.
+
+        Args:
+            estimated: Return instead what was charged by estimate, because no bill came: what
+                ``correct`` is for.
+        """
+        return run_to_completion(_management.open_holds(*self._at, estimated=estimated))
 
     def correct(self, routing_id: str, *, usd: Usd, attempt: int | None = None) -> None:
         """Replace what a call was charged by what the provider's bill says."""
@@ -261,9 +264,9 @@ class AsyncBudgets:
         """Return limit, spent, held and left of each budget, or of one scope's."""
         return await _management.budget_status(*self._at, scope)
 
-    async def holds(self) -> Table[HoldRecord]:
-        """Return the money set aside for calls under way."""
-        return await _management.open_holds(*self._at)
+    async def holds(self, *, estimated: bool = False) -> Table[HoldRecord]:
+        """Return the money set aside for calls under way, or that charged by estimate."""
+        return await _management.open_holds(*self._at, estimated=estimated)
 
     async def correct(self, routing_id: str, *, usd: Usd, attempt: int | None = None) -> None:
         """Replace what a call was charged by what the provider's bill says."""

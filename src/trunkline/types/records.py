@@ -7,10 +7,7 @@ means is decided in ``governance``, how it is counted in ``storage``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from decimal import Decimal
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +78,14 @@ class UsageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldRecord:
-    """Money set aside for one call under way.
+    """Money set aside for one call under way, or charged for one by estimate.
 
     Attributes:
-        held: In USD.
+        held: What was set aside, in USD.
         expires_at: When it is charged as an estimate if nobody settles it.
         owner: The process that holds it.
+        state: ``"reserved"`` or ``"estimated"``.
+        charged: What the estimate comes to, in USD; 0 while reserved.
     """
 
     routing_id: str
@@ -96,6 +95,8 @@ class HoldRecord:
     held: Decimal
     expires_at: float
     owner: str
+    state: str = "reserved"
+    charged: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
