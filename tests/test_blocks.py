@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from decimal import Decimal
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import pytest
 from tests.support.faces import ask, sound, zoo, zoo_router
 
 from trunkline import AsyncRouter, BudgetExceededError, ConfigurationError
+from trunkline.storage import ids
 
 if TYPE_CHECKING:
     from trunkline import Router
@@ -144,3 +146,11 @@ def test_a_block_that_is_gone_leaves_no_total_behind(router: Router) -> None:
     gc.collect()
 
     assert router._engine.spent_in(name) == 0
+
+
+def test_the_store_can_tell_how_old_a_block_is(router: Router) -> None:
+    with router.budget("1") as block:
+        made = ids.time_of(block.id)
+
+    assert made is not None
+    assert abs(made - time.time()) < 60

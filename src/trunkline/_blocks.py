@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -45,7 +44,7 @@ class BlockBudget(Generic[R]):
         self._engine = engine
         self._limit = nanousd(amount, name=name)
         self._token: Token[tuple[tuple[int, str, int], ...]] | None = None
-        self.id = uuid.uuid4().hex
+        self.id = engine.new_id(engine.clock())  # tells the store how old a block is
         weakref.finalize(self, engine.forget, self.id).atexit = False
         self.router: R
 

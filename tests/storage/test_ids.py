@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.storage.ids import uuid7
+from trunkline.storage.ids import first_of, time_of, uuid7
 
 
 @given(now_ms=st.integers(0, 2**48 - 1), entropy=st.binary(min_size=10, max_size=10))
@@ -39,3 +39,16 @@ def test_different_entropy_makes_different_ids() -> None:
 def test_what_does_not_fit_is_refused(now_ms: int, size: int) -> None:
     with pytest.raises(ValueError, match="uuid7"):
         uuid7(now_ms, bytes(size))
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    made = uuid7(1_700_000_000_123, b"\xff" * 10)
+
+    assert time_of(made) == 1_700_000_000.123
+    assert first_of(1_700_000_000.123) < made < first_of(1_700_000_000.124)
+    assert first_of(-1.0) == "00000000-0000"
+
+
+@pytest.mark.parametrize("text", ["", "block", "f" * 32, "01890a5d-ac96-474b-bcce-b302099a8057"])
+def test_another_id_tells_no_time(text: str) -> None:
+    assert time_of(text) is None

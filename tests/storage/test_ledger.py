@@ -7,7 +7,8 @@ import pytest
 from tests.support.books import CENT, NOON, UNBILLED, Books, charged, offer, paid
 
 from trunkline.errors import ConfigurationError, NotFoundError, StorageError
-from trunkline.storage import events, ledger
+from trunkline.storage import _sqlite, balances, events, ledger
+from trunkline.storage.ids import uuid7
 from trunkline.storage.owner import owner
 from trunkline.storage.records import Granted, NotGranted
 
@@ -473,6 +474,102 @@ def test_a_block_caps_its_calls_and_nests(books: Books) -> None:
 
     assert (refusal.scope, refusal.per, refusal.resets_at) == ("block:b-inner", "total", None)
     books.assert_sound(held=1)
+
+
+DAY = 86_400.0
+
+
+def block_made_at(at: float, number: int = 0) -> str:
+    return uuid7(int(at * 1000), number.to_bytes(10, "big"))
+
+
+def blocks_kept(books: Books) -> int:
+    sql = "SELECT id FROM balance WHERE scope LIKE 'block:%'"
+    return len(books.write(lambda c: c.execute(sql).fetchall()))
+
+
+def sweep(books: Books) -> int:
+    return books.write(lambda c: balances.sweep_blocks(c, books.now))
+
+
+def test_balances_of_old_blocks_are_swept_and_others_kept(books: Books) -> None:
+    old, fresh = block_made_at(NOON), block_made_at(NOON + DAY)
+    for block in (old, fresh, "of another kind"):
+        books.settle(books.granted(blocks=((block, CENT),)), paid(1))
+    books.granted(blocks=((block_made_at(NOON, 1), CENT),), lease_s=9 * DAY)
+    books.now += 2.5 * DAY
+
+    assert sweep(books) == 1
+    assert blocks_kept(books) == 3
+    books.assert_sound(held=1)
+
+
+def test_a_pass_sweeps_so_many_blocks_and_the_next_goes_on(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(balances, "SWEPT_AT_ONCE", 2)
+    for number in range(5):
+        books.settle(books.granted(blocks=((block_made_at(NOON, number), CENT),)), paid(1))
+    books.write(lambda c: c.cache.pop("sweep_at"))
+    books.now += 3 * DAY
+
+    kept = []
+    for _ in range(4):
+        books.settle(books.granted())
+        kept.append(blocks_kept(books))
+
+    assert kept == [3, 1, 0, 0]
+
+
+def test_a_block_that_was_swept_goes_on_where_it_was(books: Books) -> None:
+    block = (block_made_at(NOON), 3 * CENT)
+    books.settle(books.granted(blocks=(block,)), paid(CENT))
+    books.settle(books.granted(blocks=(block,)), charged(CENT))
+    late = books.granted(blocks=(block,))
+    books.settle(late, charged(CENT))
+    books.now += 3 * DAY
+    assert sweep(books) == 1
+
+    refusal = books.refused(blocks=(block,))
+    books.settle(late, paid(0))
+    books.granted(blocks=(block,))
+
+    assert (refusal.spent_nanousd, refusal.held_nanousd) == (3 * CENT, 0)
+    assert blocks_kept(books) == 1
+    books.assert_sound(held=1)
+
+
+def test_a_late_next_attempt_knows_what_its_swept_block_spent(books: Books) -> None:
+    block = (block_made_at(NOON), 2 * CENT)
+    call_id = books.granted(blocks=(block,))
+    books.settle(call_id, charged(CENT))
+    books.now += 3 * DAY
+    sweep(books)
+
+    assert isinstance(next_attempt(books, call_id, charged()), Granted)
+    assert isinstance(next_attempt(books, call_id, charged(), attempt=2), NotGranted)
+    books.assert_sound()
+
+
+@pytest.mark.parametrize(("version", "warnings"), [((3, 40, 0), 1), ((3, 51, 3), 0)])
+def test_D8_a_second_process_on_the_store_is_warned_of_once(
+    books: Books,
+    version: tuple[int, ...],
+    warnings: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    _sqlite.warn_of_race.cache_clear()
+    books.granted()
+    assert "WAL-reset" not in caplog.text
+
+    books.granted(held_by="another-boot:1:1:1")
+    books.granted()
+    books.granted()
+
+    assert caplog.text.count("another process has the store open") == warnings
+    _sqlite.warn_of_race.cache_clear()
 
 
 def test_a_correction_reaches_balances_rollups_and_log(books: Books) -> None:

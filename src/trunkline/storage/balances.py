@@ -15,7 +15,7 @@ from trunkline.governance.budgets import Room
 from trunkline.governance.periods import period_of
 from trunkline.governance.scopes import Spending
 
-from . import holds
+from . import holds, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,6 +52,13 @@ WHERE bucket >= ? AND bucket < ? AND provider = ? AND ? IN (lower(model), lower(
 }
 _SPENT_BY_TAGS = """SELECT tags, sum(cost) FROM rollup
 WHERE bucket >= ? AND bucket < ? GROUP BY tags"""
+# Of a UUIDv7's text, its version is the fifteenth character: other ids tell no age.
+_SWEEP = """DELETE FROM balance WHERE id IN (SELECT id FROM balance
+WHERE scope > 'block:' AND scope < ? AND held = 0 AND substr(scope, 21, 1) = '7' LIMIT ?)"""
+BLOCK_KEPT_S = 2 * 86_400.0
+SWEPT_AT_ONCE = 100
+# Far below what is kept, so that a clock that jumps a day resets no block.
+_BLOCK_NEW_S = 3_600.0
 _FOR_EVER = float("inf")
 _CACHED = 4096
 
@@ -150,18 +157,34 @@ def book_at(connection: Connection, now: float) -> tuple[Book, float]:
     return book, now if newest is None else max(now, newest)
 
 
-def block_place(connection: Connection, block: str, limit: int) -> Place:
-    """Return the balance of a ``router.budget()`` block, made at its first hold."""
-    scope = f"block:{block}"
-    known: dict[str, int] = connection.cache.setdefault("blocks", {})
-    row = known.get(scope)
+def block_place(connection: Connection, block: str, limit: int, now: float) -> Place:
+    """Return the balance of a ``router.budget()`` block, made at its first hold.
+
+    Not remembered: any process may have swept it.
+    """
+    row = block_row(connection, block)
     if row is None:
-        found = connection.execute(_FIND, (scope, "total", 0.0)).fetchone()
-        found = found or connection.execute(_MAKE, (scope, "total", 0.0, None, 0, 0)).fetchone()
-        if len(known) >= _CACHED:
-            known.clear()
-        row = known[scope] = int(found[0])
-    return Place(row, scope, "total", limit, "fit", None)
+        made, figures = ids.time_of(block), (0, 0)
+        if made is not None and now - made >= _BLOCK_NEW_S:  # it may have been swept
+            figures = holds.of_block(connection, block, ids.first_of(made))
+        values = (f"block:{block}", "total", 0.0, None, *figures)
+        row = int(connection.execute(_MAKE, values).fetchone()[0])
+    return Place(row, f"block:{block}", "total", limit, "fit", None)
+
+
+def block_row(connection: Connection, block: str) -> int | None:
+    """Return the id of a block's balance, if it has one."""
+    found = connection.execute(_FIND, (f"block:{block}", "total", 0.0)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def sweep_blocks(connection: Connection, now: float) -> int:
+    """Delete some balances of blocks that are days old and hold nothing; returns how many.
+
+    Whether a block is over cannot be known: one that is used again is summed anew from its holds.
+    """
+    oldest = f"block:{ids.first_of(now - BLOCK_KEPT_S)}"
+    return connection.execute(_SWEEP, (oldest, SWEPT_AT_ONCE)).rowcount
 
 
 def find_or_make(

@@ -23,6 +23,9 @@ _OPEN = f"SELECT {COLUMNS} FROM hold WHERE state = 'reserved' ORDER BY at, call_
 _ESTIMATED = f"SELECT {COLUMNS} FROM hold WHERE state = 'estimated' ORDER BY at, call_id"  # noqa: S608
 _OF_OWNER = f"SELECT {COLUMNS} FROM hold WHERE state = 'reserved' AND owner = ?"  # noqa: S608
 _EVERY = f"SELECT {COLUMNS} FROM hold"  # noqa: S608
+_OF_BLOCK = """SELECT coalesce(sum(cost), 0),
+coalesce(sum(CASE WHEN state = 'reserved' THEN amount ELSE 0 END), 0)
+FROM hold WHERE call_id >= ? AND blocks LIKE ?"""
 _INSERT = """INSERT INTO hold (call_id, attempt, state, amount, at, expires_at, owner, scopes,
 blocks, team_id, user_id, tags, provider, model, price_version, offer, output_cap, lowered,
 unpriced, entry) VALUES (?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -123,6 +126,12 @@ def open_ones(connection: Connection) -> list[Hold]:
 def estimated(connection: Connection) -> list[Hold]:
     """Return every hold that is charged by rule, oldest first."""
     return _all(connection, _ESTIMATED, ())
+
+
+def of_block(connection: Connection, block: str, since_id: str) -> tuple[int, int]:
+    """Return what the calls of a block have spent and hold, among ids from ``since_id`` on."""
+    spent, held = connection.execute(_OF_BLOCK, (since_id, f'%["{block}",%')).fetchone()
+    return int(spent), int(held)
 
 
 def every(connection: Connection) -> Iterable[Hold]:

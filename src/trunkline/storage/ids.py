@@ -1,6 +1,13 @@
-"""Call ids: UUIDv7, so that they sort by time and need no counter. Python 3.11 has none."""
+"""Ids of calls and blocks: UUIDv7, so that they sort by time and need no counter.
+
+Python 3.11 has none.
+"""
 
 from __future__ import annotations
+
+import re
+
+_UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def uuid7(now_ms: int, entropy: bytes) -> str:
@@ -19,3 +26,15 @@ def uuid7(now_ms: int, entropy: bytes) -> str:
     value = now_ms << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (1 << 62) - 1
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def time_of(text: str) -> float | None:
+    """Return when an id was made, in UTC epoch seconds; ``None`` for what is no UUIDv7."""
+    found = _UUID7.fullmatch(text)
+    return None if found is None else int(found[1] + found[2], 16) / 1000
+
+
+def first_of(at: float) -> str:
+    """Return what sorts before every id made at ``at`` or later."""
+    digits = f"{max(0, int(at * 1000)):012x}"
+    return f"{digits[:8]}-{digits[8:]}"

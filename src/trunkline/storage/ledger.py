@@ -17,7 +17,7 @@ from trunkline.errors import ConfigurationError, NotFoundError, StorageError
 from trunkline.governance import scopes
 from trunkline.governance.budgets import Admitted, Denied, Lottery, admit
 
-from . import balances, events, holds, rollups
+from . import _sqlite, balances, events, holds, rollups
 from .owner import is_dead
 from .records import Ending, Granted, NotGranted, Settled
 
@@ -41,6 +41,7 @@ _MOVES = frozenset(
         ("estimated", "settled"),
     }
 )
+_SWEEP_EVERY_S = 60.0
 _ALIVE_S = 0.25  # how long a process that was seen alive is taken to be
 
 
@@ -91,7 +92,7 @@ def reserve(
     book, at = balances.book_at(connection, reservation.now)
     caller = _caller(reservation, at)
     lottery = Lottery(probabilities, ranking, u, draw)
-    verdict, rooms = _admit(connection, book, caller, offers, lottery)
+    verdict, rooms = _admit(connection, book, caller, offers, lottery, at)
     if isinstance(verdict, Denied):
         return _same_grant(connection, caller.call_id) or _not_granted(verdict)
     granted = _hold(connection, caller, 1, offers[verdict.chosen], verdict, rooms)
@@ -125,9 +126,9 @@ def next_attempt(
     if first is None:
         raise StorageError(f"the store knows no hold of call {call_id}")
     settle(connection, call_id, attempt, ended, now)
-    book, _ = balances.book_at(connection, now)
+    book, at = balances.book_at(connection, now)
     caller = _caller_of(first, expires_at)
-    verdict, rooms = _admit(connection, book, caller, (offer,), _ONLY)
+    verdict, rooms = _admit(connection, book, caller, (offer,), _ONLY, at)
     if isinstance(verdict, Denied):
         return _same_grant(connection, call_id, attempt + 1) or _not_granted(verdict)
     granted = _hold(connection, caller, attempt + 1, offer, verdict, rooms)
@@ -205,15 +206,26 @@ def expire(connection: Connection, now: float, me: str) -> int:
 
     Returns how many. A settle that comes later posts the difference.
     """
+    _sweep(connection, now)
     owner, count = "", 0
     while row := connection.execute(_NEXT_OWNER, (owner,)).fetchone():
         owner, soonest = row
         dead = owner != me and _is_gone(connection, owner)
+        if owner != me and not dead:
+            _sqlite.warn_of_race()
         if dead or soonest < now:
             for hold in holds.of_owner(connection, owner):
                 if dead or hold.expires_at < now:
                     count += _charge(connection, hold, now, "owner died" if dead else "lease over")
     return count
+
+
+def _sweep(connection: Connection, now: float) -> None:
+    """Sweep once a minute, and again at once while there is more."""
+    clock = time.monotonic()
+    if clock >= connection.cache.get("sweep_at", 0.0):
+        is_more = balances.sweep_blocks(connection, now) == balances.SWEPT_AT_ONCE
+        connection.cache["sweep_at"] = clock if is_more else clock + _SWEEP_EVERY_S
 
 
 def _names(of: Offer | Hold) -> tuple[str, str, str | None]:
@@ -246,10 +258,11 @@ def _admit(
     caller: _Caller,
     offers: Sequence[Offer],
     lottery: Lottery,
+    now: float,
 ) -> tuple[Admitted | Denied, list[tuple[Room, ...]]]:
     """Load what every candidate's budgets have left and let the rules decide."""
     common = book.places(connection, caller.scopes, caller.at)
-    common += tuple(balances.block_place(connection, *block) for block in caller.blocks)
+    common += tuple(balances.block_place(connection, *block, now) for block in caller.blocks)
     if not book.counts_offers:
         shared = balances.rooms(connection, common) if common else ()
         rooms = [shared] * len(offers)
@@ -359,9 +372,11 @@ def _post(connection: Connection, hold: Hold, ending: Ending, cost: int, now: fl
 def _all_balances(connection: Connection, hold: Hold, now: float) -> tuple[int, ...]:
     """Return the frozen balances and those made since, which took the hold's cost from roll-ups."""
     book, _ = balances.book_at(connection, now)
-    names = _caller_of(hold, 0.0).scopes, scopes.offer_scopes(*_names(hold))
-    later = (place.id for group in names for place in book.places(connection, group, hold.at))
-    return tuple(dict.fromkeys((*hold.balances, *later)))
+    caller = _caller_of(hold, 0.0)
+    names = caller.scopes, scopes.offer_scopes(*_names(hold))
+    later = [place.id for group in names for place in book.places(connection, group, hold.at)]
+    blocks = [balances.block_row(connection, block) for block, _ in caller.blocks]
+    return tuple(dict.fromkeys((*hold.balances, *later, *(b for b in blocks if b is not None))))
 
 
 def _same_grant(connection: Connection, call_id: str, attempt: int = 1) -> Granted | None:
