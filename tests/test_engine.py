@@ -6,9 +6,9 @@ from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.faces import ask, sound, wired, zoo, zoo_router
+from tests.support.faces import HELLO, ask, sound, wired, zoo, zoo_router
 
-from trunkline import ConfigurationError, Model, Router
+from trunkline import ConfigurationError, Model, NotFoundError, Router
 from trunkline import _engine as engine_module
 from trunkline._log import LOG, listen
 from trunkline.providers import EchoProvider, OpenAIProvider
@@ -43,6 +43,37 @@ def test_a_providers_own_models_are_its_arms_unless_some_are_marked(store_path: 
     assert compatible._engine.baseline is None
     with pytest.raises(ConfigurationError, match="no arms"):
         ask(compatible)
+
+
+def test_two_names_of_one_model_are_one_arm(store_path: str) -> None:
+    names = ["small", "sim/small", "big", "small"]
+    router = zoo_router(store_path, models=names, aliases={"either": names})
+
+    assert [a.id for a in router._engine.arms()] == ["sim/small", "sim/big"]
+    for asked in ("auto", "either"):
+        decision = router.plan(model=asked, messages=HELLO)
+        assert [c.id for c in decision.candidates] == ["sim/small", "sim/big"]
+    narrowed = router.with_options(models=["big", "sim/big"]).plan(model="auto", messages=HELLO)
+    assert [c.id for c in narrowed.candidates] == ["sim/big"]
+
+
+def test_an_arm_that_cannot_be_found_is_in_nobody_elses_way(store_path: str) -> None:
+    router = zoo_router(store_path, models=["small", "bgi"], aliases={"either": ["big", "small"]})
+
+    assert ask(router, "big").routing.model == "big"
+    assert router.plan(model="small", messages=HELLO).reason
+    assert ask(router, "either").routing.model == "big"
+    with pytest.raises(NotFoundError, match="bgi"):
+        ask(router)
+    sound(router)
+
+
+def test_a_baseline_that_cannot_be_found_is_an_error_where_it_counts(store_path: str) -> None:
+    router = zoo_router(store_path, baseline="bgi")
+
+    assert ask(router, "big").routing.model == "big"
+    with pytest.raises(NotFoundError, match="bgi"):
+        ask(router)
 
 
 def test_a_served_model_is_priced_by_its_own_row_of_the_catalogue(store_path: str) -> None:

@@ -142,14 +142,17 @@ class Engine:
     def baseline(self) -> str | None:
         """Id of the baseline deployment; ``None`` where there are no arms."""
         if self._baseline_id is None:
-            arms = self.arms() if self._baseline is None else self.find(self._baseline, None)[0]
+            if self._baseline is not None:
+                arms = self.find(self._baseline, None)[0]
+            else:
+                arms = self._auto_arms()  # of an alias: it does not need those of ``auto``
             self._baseline_id = arms[0].id if arms else None
         return self._baseline_id
 
     def arms(self) -> tuple[Deployment, ...]:
         """Return the deployments behind ``auto``."""
         if self._arms is not None:
-            return tuple(self.resolve(name).deployment for name in self._arms)
+            return self._resolved(self._arms)
         found: list[Deployment] = []
         for name, provider in self.providers.items():
             section = provider_section(provider)
@@ -211,15 +214,16 @@ class Engine:
             found = self.resolve(name)
             return (found.deployment,), True, found.reason
         listed = models if name == AUTO else self.aliases[name]
-        if listed is None:
-            arms = self.arms()
-        else:
-            arms = tuple(self.resolve(item).deployment for item in listed)
+        arms = self.arms() if listed is None else self._resolved(listed)
         if not arms:
             raise ConfigurationError(
                 f'model={name!r} has no arms: pass models=["...", "..."] to the Router'
             )
         return arms, False, name
+
+    def _resolved(self, names: Sequence[str]) -> tuple[Deployment, ...]:
+        """Resolve a list of arms; two names of one deployment are one arm."""
+        return tuple(dict.fromkeys(self.resolve(name).deployment for name in names))
 
     def known_models(self, name: str) -> list[Deployment]:
         """Return what is known of one provider's models: its own and the catalogue's."""

@@ -55,7 +55,7 @@ async def _serve(engine: Engine, io: IO, call: Call) -> ChatCompletion | StreamC
     """Serve an admitted call; whatever happens, what it holds is ended once."""
     hold: Hold | None = None
     try:
-        choice = await engine.learner.choose(io, call, engine.baseline)
+        choice = await engine.learner.choose(io, call, _baseline(engine, call))
         hold = Hold(engine, call, choice)
         await hold.take(io)
         engine.emit("decision", call.id)
@@ -70,6 +70,11 @@ async def _serve(engine: Engine, io: IO, call: Call) -> ChatCompletion | StreamC
             if hold is not None:
                 hold.tell(error)
         raise
+
+
+def _baseline(engine: Engine, call: Call) -> str | None:
+    # Who names a model is compared with nobody, so an arm that cannot be found is not in the way.
+    return None if call.is_explicit else engine.baseline
 
 
 def admit(engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]) -> Call:
@@ -288,5 +293,5 @@ async def _whole(source: ByteSource, *, tolerant: bool = False) -> HttpResponse:
 async def plan(engine: Engine, io: IO, settings: Settings, given: Mapping[str, Any]) -> Decision:
     """Decide as ``create`` would, without a call, a hold or a row."""
     call = admit(engine, io, settings, given)
-    choice = await engine.learner.choose(io, call, engine.baseline)
+    choice = await engine.learner.choose(io, call, _baseline(engine, call))
     return choice.decision(call)
