@@ -226,6 +226,7 @@ def content(kind: str) -> dict[str, Any]:
         (content("hologram"), ("parts of type 'hologram'",)),
         ({"messages": [{"content": [{"image_url": {"url": "u"}}]}]}, ("parts of type ''",)),
         ({"messages": [{"content": {"type": "image_url"}}]}, ("images",)),
+        ({"messages": [{"content": []}]}, ()),
         ({"messages": [{"content": [{"type": "refusal"}, "plain"]}, {"content": None}]}, ()),
         ({"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]}, ("audio",)),
         ({"modalities": ["text", "audio"]}, ("audio",)),

@@ -203,8 +203,8 @@ def part_types(params: Mapping[str, Any]) -> set[str]:
         content = _field(message, "content")
         if content is None or isinstance(content, str):
             continue
-        parts = content if isinstance(content, list | tuple) else (content,)
-        for part in cast("Iterable[object]", parts):
+        is_list = isinstance(content, list | tuple)
+        for part in _sequence(content) if is_list else (cast("object", content),):
             kind = "text" if isinstance(part, str) else _field(part, "type")
             kinds.add(kind if isinstance(kind, str) else "")
     return kinds - {"text"}
