@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from tests.support.faces import HELLO, ask, sound, zoo, zoo_router
 
-from trunkline import BudgetExceededError, Model, Objective, RouteOptions
+from trunkline import BudgetExceededError, Model, Objective, RouteOptions, _store
 from trunkline import _learning as learning
-from trunkline import _store
 from trunkline.errors import StorageError
 from trunkline.policies import Baseline, Learned, Predictions, Proposal
 from trunkline.providers import EchoProvider

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trunkline._admission import Call
+    from trunkline._decisions import Choice
     from trunkline._engine import Engine
     from trunkline._io.protocol import IO
-    from trunkline._learning import Choice, Gap
+    from trunkline._learning import Gap
     from trunkline.catalog.models import Deployment
     from trunkline.storage.connection import Connection
     from trunkline.storage.records import Granted, Settled

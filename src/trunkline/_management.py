@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from trunkline import _learning, _store
+from trunkline import _decisions, _store
 from trunkline.errors import ConfigurationError, NotFoundError
 from trunkline.governance import scopes
 from trunkline.governance.budgets import Budget
@@ -185,7 +185,7 @@ async def explain(io: IO, engine: Engine, routing_id: str) -> Decision:
             f"no decision {routing_id!r} in this store; a refused call leaves none",
             routing_id=routing_id,
         )
-    return _learning.read_decision(row)
+    return _decisions.read_decision(row)
 
 
 def list_models(engine: Engine) -> Table[ModelInfo]:
