@@ -92,5 +92,5 @@ def test_a_price_must_fit_a_pico_dollar_and_stay_below_a_dollar_per_token() -> N
 
 
 def test_the_hint_for_a_float_is_the_callers_own_amount() -> None:
-    with pytest.raises(ConfigurationError, match='write usd="0.05"'):
+    with pytest.raises(ConfigurationError, match=r'write usd="0\.05"'):
         nanousd(0.05)  # type: ignore[arg-type]  # what the message is for
