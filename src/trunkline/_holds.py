@@ -387,15 +387,18 @@ def charge(hold: Hold, outcome: Outcome) -> tuple[Any, int]:
     """
     prices = hold.engine.prices_of(hold.deployment, outcome.served)
     held = hold.granted.amount_nanousd
-    exact = pricing.cost_nanousd(outcome.usage, prices) if outcome.usage and prices else 0
-    if outcome.is_whole and outcome.usage is not None:
+    bill = outcome.usage
+    if bill and not pricing.is_believable(bill, prices, has_output=outcome.received_bytes > 0):
+        bill = None
+    exact = pricing.cost_nanousd(bill, prices) if bill and prices else 0
+    if outcome.is_whole and bill is not None:
         return "settled", exact
     if outcome.error is not None and not outcome.may_have_billed:
         return "voided", 0
     if prices is None:
         return "estimated", 0
     nothing_came = not outcome.is_whole and not outcome.received_bytes
-    if outcome.usage is None and (nothing_came or hold.engine.may_reason(hold.deployment)):
+    if bill is None and (nothing_came or hold.engine.may_reason(hold.deployment)):
         return "estimated", held  # what was thought unseen is billed as output
     floor = pricing.received_floor(prices, hold.call.input_bytes, outcome.received_bytes)
     return "estimated", max(min(floor, held), exact)

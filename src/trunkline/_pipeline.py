@@ -221,7 +221,7 @@ class Exchanges:
         return Outcome(
             usage=completion.usage,
             served=completion.model,
-            received_bytes=0 if completion.usage else _output_bytes(completion),
+            received_bytes=0 if _counts_output(completion) else _output_bytes(completion),
             is_whole=True,
             duration_s=elapsed_s(self.io, source, started),
             finish_reason=completion.choices[0].finish_reason,
@@ -268,6 +268,10 @@ class Exchanges:
 
     def _left_s(self) -> float | None:
         return None if self.deadline is None else self.deadline - self.io.monotonic()
+
+
+def _counts_output(completion: ChatCompletion) -> bool:
+    return completion.usage is not None and completion.usage.completion_tokens > 0
 
 
 def _output_bytes(completion: ChatCompletion) -> int:
