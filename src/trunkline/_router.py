@@ -314,11 +314,11 @@ class Router(_Base):
         given = {**params, "messages": messages, "model": model}
         return run_to_completion(_pipeline.plan(self._engine, self._io, self._scoped(), given))
 
-    def explain(self, response: Any) -> Decision:
+    def explain(self, routing_id: Any) -> Decision:
         """Return the decision of a past call, from the log.
 
         Args:
-            response: Its routing id, or what ``feedback`` takes.
+            routing_id: ``response.routing.id``, or anything that ``feedback`` takes.
 
         Raises:
             FeedbackError: There is no routing id in it.
@@ -326,8 +326,8 @@ class Router(_Base):
         """
         from trunkline import _management, _signals
 
-        routing_id = _signals.routing_id_of(response)
-        return run_to_completion(_management.explain(self._io, self._engine, routing_id))
+        call_id = _signals.routing_id_of(routing_id)
+        return run_to_completion(_management.explain(self._io, self._engine, call_id))
 
     def feedback(
         self, response: Any, *, score: float, source: str = "human", weight: float = 1.0
@@ -416,12 +416,12 @@ class AsyncRouter(_Base):
         given = {**params, "messages": messages, "model": model}
         return await _pipeline.plan(self._engine, self._io, self._scoped(), given)
 
-    async def explain(self, response: Any) -> Decision:
+    async def explain(self, routing_id: Any) -> Decision:
         """Return the decision of a past call, from the log."""
         from trunkline import _management, _signals
 
-        routing_id = _signals.routing_id_of(response)
-        return await _management.explain(self._io, self._engine, routing_id)
+        call_id = _signals.routing_id_of(routing_id)
+        return await _management.explain(self._io, self._engine, call_id)
 
     async def feedback(
         self, response: Any, *, score: float, source: str = "human", weight: float = 1.0
