@@ -15,7 +15,7 @@ from trunkline.errors import ConfigurationError
 from trunkline.types.params import TRANSPORT_PARAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 # In the order of _counts: CJK/kana/hangul characters, ASCII words, letters past a word's 5th,
 # accented Latin letters, letters U+0370-U+1DFF, groups of 3 digits, punctuation, underscores,
@@ -200,14 +200,16 @@ def part_types(params: Mapping[str, Any]) -> set[str]:
     """Collect the types of all message parts, ``"text"`` left out; ``""`` is a part without one."""
     kinds: set[str] = set()
     for message in _sequence(params.get("messages")):
-        content = _field(message, "content")
-        if content is None or isinstance(content, str):
-            continue
-        is_list = isinstance(content, list | tuple)
-        for part in _sequence(content) if is_list else (cast("object", content),):
+        for part in _parts(_field(message, "content")):
             kind = "text" if isinstance(part, str) else _field(part, "type")
             kinds.add(kind if isinstance(kind, str) else "")
     return kinds - {"text"}
+
+
+def _parts(content: object) -> Sequence[object]:
+    if content is None or isinstance(content, str | list | tuple):
+        return _sequence(cast("object", content))
+    return (content,)  # one part in place of a list
 
 
 def _unbounded_kind(part_type: str) -> str:
