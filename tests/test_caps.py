@@ -26,7 +26,7 @@ from trunkline import (
     NotFoundError,
     Objective,
 )
-from trunkline.providers import EchoProvider
+from trunkline.providers import EchoProvider, OpenAIProvider
 
 if TYPE_CHECKING:
     pass
@@ -225,3 +225,18 @@ def test_wishes_rule_out_every_candidate_by_name(store_path: str) -> None:
     assert caught.value.routing_id
     assert refusals == [caught.value]
     assert ask(router, "small").routing.model == "small"
+
+
+@pytest.mark.parametrize("spelling", ["gpt-5-mini", "gpt-5-mini-2025-08-07", "GPT-5-mini"])
+def test_a_models_budget_knows_it_under_every_spelling(store_path: str, spelling: str) -> None:
+    router, io = scripted_router(
+        store_path,
+        providers=[OpenAIProvider(api_key="sk-canary-0123456789")],
+        models=["gpt-5-mini"],
+    )
+    router.budgets.set("model:openai/gpt-5-mini", "0.000001", on_exceeded="refuse")
+
+    with pytest.raises(BudgetExceededError):
+        ask(router, spelling, max_tokens=100)
+
+    assert io.requests == []

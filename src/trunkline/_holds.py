@@ -419,6 +419,7 @@ def offer_for(call: Call, deployment: Deployment) -> Offer:
     return Offer(
         provider=deployment.provider,
         model=model.id,
+        entry=model.entry,
         amount_nanousd=amount,
         output_cap=cap,
         output_pico=output_pico,
