@@ -8,7 +8,6 @@ fixed model in hindsight, the cheapest, a random and an all-knowing choice.
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -136,13 +135,7 @@ def report(name: str, *, prompts: int, seeds: int) -> None:
         spent = (time.process_time() - started) / (seeds * prompts) * 1e6
         rewards = table.rewards(weight)
         got = [float(rewards[r.rows, r.chosen].mean()) for r in runs]
-        cheapest = int(table.cost_usd.mean(axis=0).argmin())
-        columns = (
-            np.mean([rewards[r.rows].mean(axis=0).max() for r in runs]),
-            np.mean([rewards[r.rows, cheapest].mean() for r in runs]),
-            np.mean([rewards[r.rows].mean() for r in runs]),
-            np.mean([rewards[r.rows].max(axis=1).mean() for r in runs]),
-        )
+        columns = tables.fixed_choices(table, weight, prompts=prompts, seeds=seeds)
         print(
             f"  {weight:6.1f}  {np.mean(got):.4f}  {np.std(got):.4f}"
             + "".join(f"  {c:8.4f}" for c in columns)
@@ -151,19 +144,9 @@ def report(name: str, *, prompts: int, seeds: int) -> None:
         )
         costs.append(float(np.mean([table.cost_usd[r.rows, r.chosen].mean() for r in runs])))
         values.append(float(np.mean([table.quality[r.rows, r.chosen].mean() for r in runs])))
-    fixed_costs = table.cost_usd.mean(axis=0).tolist()
-    fixed = tables.mean_curve_area(fixed_costs, table.quality.mean(axis=0).tolist())
-    span = [min(fixed_costs), max(fixed_costs)]
-    cheap = float(table.quality.mean(axis=0)[int(np.argmin(fixed_costs))])
-    points = ([span[0], *costs, span[1]], [cheap, *values, max(values)])
-    print(f"  AIQ learned {tables.mean_curve_area(*points):.4f}, fixed models {fixed:.4f}")
+    learned, fixed = tables.areas(table, costs, values)
+    print(f"  AIQ learned {learned:.4f}, fixed models {fixed:.4f}")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", nargs="+")
-    parser.add_argument("--prompts", type=int, default=3000)
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
-    for each in arguments.tables:
-        report(each, prompts=arguments.prompts, seeds=arguments.seeds)
+    tables.main(__doc__, report)

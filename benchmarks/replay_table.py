@@ -10,7 +10,6 @@ cheapest, a random and an all-knowing choice, and AIQ.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -134,10 +133,4 @@ def report(name: str, *, prompts: int, seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", nargs="+")
-    parser.add_argument("--prompts", type=int, default=3000)
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
-    for each in arguments.tables:
-        report(each, prompts=arguments.prompts, seeds=arguments.seeds)
+    tables.main(__doc__, report)

@@ -5,6 +5,7 @@ Shared by the benchmarks; decides nothing about routing.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
 import json
@@ -13,10 +14,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trunkline.catalog.models import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FIELD_LIMIT = 10_000_000
 LAMBDAS = (0.0, 0.2, 1.0)
@@ -138,3 +143,14 @@ def mean_curve_area(costs: list[float], values: list[float]) -> float:
 
 def _left_of(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) >= 0
+
+
+def main(description: str | None, report: Callable[..., None]) -> None:
+    """Read the command line and report each table."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("tables", nargs="+")
+    parser.add_argument("--prompts", type=int, default=3000)
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    for each in arguments.tables:
+        report(each, prompts=arguments.prompts, seeds=arguments.seeds)

@@ -145,9 +145,9 @@ def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _trio_token() -> Any:
-    import anyio.lowlevel
+    from trio.lowlevel import current_trio_token  # who runs under trio has it
 
-    return anyio.lowlevel.current_token().native_token
+    return current_trio_token()
 
 
 async def _hop_asyncio(loop: asyncio.AbstractEventLoop, fn: Callable[[], T]) -> T:
