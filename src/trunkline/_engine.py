@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from trunkline._io.limits import timeout_of
 from trunkline._log import LOG
-from trunkline._settings import default_store
+from trunkline._settings import AUTO, default_store
 from trunkline.catalog.models import Deployment, Model
 from trunkline.catalog.pricing import is_stale
 from trunkline.catalog.resolve import ProviderInfo, Resolution, place, resolve
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from trunkline.types.chat import ChatCompletion
 
 HOOKS = ("decision", "response", "fallback", "refusal", "budget", "error")
-AUTO = "auto"
 
 
 class Engine:

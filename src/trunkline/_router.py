@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from trunkline import _settings
 from trunkline._blocks import BlockBudget, caps_in_scope
-from trunkline._engine import AUTO, Engine
+from trunkline._engine import Engine
 from trunkline._io.blocking import BlockingIO, run_to_completion
 from trunkline._io.limits import timeout_of
 from trunkline._io.pool import HttpPool
-from trunkline._settings import Settings
+from trunkline._settings import AUTO, Settings
 from trunkline.catalog.models import Model
 from trunkline.errors import ConfigurationError
 from trunkline.providers import registry
@@ -116,8 +116,8 @@ class _Base:
         http_client: Any = None,
         cache: None = None,
     ) -> None:
-        _refuse_unavailable(content=content, cache=cache)
-        _check_numbers(max_output_tokens, max_retries, seed)
+        _settings.refuse_unavailable(content=content, cache=cache)
+        _settings.check_numbers(max_output_tokens, max_retries, seed)
         _settings.check_policy(policy)
         _settings.check_identity(team, user)
         _settings.check_deadline(deadline_s)
@@ -135,21 +135,24 @@ class _Base:
             "default_query": default_query,
         }
         names = dict(_settings.mapping(aliases, "aliases"))
-        _check_aliases(names)
+        _settings.check_aliases(names)
         self._pool = HttpPool(http_client)
         self._engine = Engine(
             providers=registry.configured(providers, openai, environ=os.environ),
             adds_ollama=providers is None,
             store=_settings.check_store(store),
             durability=durability,
-            arms=None if models is None else _model_list(models, "models"),
-            aliases={name: _model_list(arms, f"aliases[{name!r}]") for name, arms in names.items()},
+            arms=None if models is None else _settings.model_list(models, "models"),
+            aliases={
+                name: _settings.model_list(arms, f"aliases[{name!r}]")
+                for name, arms in names.items()
+            },
             baseline=baseline,
             unpriced=unpriced if isinstance(unpriced, Model) else None,
             seed=seed,
         )
         self._settings = Settings(
-            objective=_objective(objective),
+            objective=_settings.check_objective(objective),
             policy=policy,
             fallbacks=_settings.names(fallbacks, "fallbacks"),
             team=team,
@@ -159,7 +162,7 @@ class _Base:
             deadline_s=deadline_s,
             max_retries=max_retries,
             max_output_tokens=max_output_tokens,
-            unpriced=_unpriced(unpriced),
+            unpriced=_settings.check_unpriced(unpriced),
             drop_params=drop_params,
         )
 
@@ -212,7 +215,7 @@ class _Base:
         if timeout is not ...:
             settings = replace(settings, timeout=timeout_of(timeout))
         if max_retries is not None:
-            _check_numbers(1, max_retries, None)
+            _settings.check_numbers(1, max_retries, None)
             settings = replace(settings, max_retries=max_retries)
         return self._view(settings)
 
@@ -448,57 +451,3 @@ class AsyncRouter(_Base):
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-
-
-def _refuse_unavailable(*, content: str, cache: None) -> None:
-    if content != "none":
-        raise ConfigurationError(
-            f"content={content!r} is not available yet; use content='none' (no text is stored)"
-        )
-    if cache is not None:
-        raise ConfigurationError("cache= is not available yet; leave it None")
-
-
-def _check_numbers(max_output_tokens: Any, max_retries: Any, seed: Any) -> None:
-    for name, value, least in (
-        ("max_output_tokens", max_output_tokens, 1),
-        ("max_retries", max_retries, 0),
-        ("seed", 0 if seed is None else seed, 0),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigurationError(f"{name}={value!r} must be a whole number, {least} or more")
-
-
-def _check_aliases(aliases: Mapping[Any, Any]) -> None:
-    for name in aliases:
-        if not isinstance(name, str) or not name or name == AUTO or "/" in name:
-            raise ConfigurationError(
-                f"aliases: {name!r} must be a name without '/', other than auto"
-            )
-
-
-def _model_list(models: Any, name: str) -> list[str | Model]:
-    if isinstance(models, str | Model) or not _settings.is_iterable(models):
-        raise ConfigurationError(f'{name} must be a list, e.g. {name}=["gpt-5-mini"]')
-    found = list(models)
-    if not found or not all(isinstance(m, str | Model) for m in found):
-        raise ConfigurationError(f"{name} must hold at least one model name or Model")
-    return found
-
-
-def _objective(objective: Any) -> Objective:
-    if objective is None:
-        return Objective()
-    if not isinstance(objective, Objective):
-        raise ConfigurationError("objective must be an Objective(quality=..., cost=...)")
-    return objective
-
-
-def _unpriced(unpriced: str | Model) -> str:
-    if isinstance(unpriced, Model):
-        if unpriced.prices is None:
-            raise ConfigurationError("unpriced=Model(...) needs prices")
-        return "refuse"
-    if unpriced not in ("refuse", "allow"):
-        raise ConfigurationError(f"unpriced={unpriced!r} must be 'refuse', 'allow' or a Model")
-    return unpriced

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
+from trunkline.catalog.models import Model
 from trunkline.errors import ConfigurationError
 from trunkline.types.routing import Objective
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trunkline._io.protocol import Timeout
     from trunkline.types.routing import RouteOptions
 
+AUTO = "auto"
 POLICY_NAMES = ("learned", "cheapest", "fastest", "baseline")
 
 
@@ -171,3 +173,63 @@ def default_store() -> str:
     from platformdirs import user_data_dir
 
     return os.path.join(user_data_dir("trunkline", appauthor=False), "trunkline.sqlite3")
+
+
+def refuse_unavailable(*, content: str, cache: None) -> None:
+    """Refuse by name what the contract has and this version has not."""
+    if content != "none":
+        raise ConfigurationError(
+            f"content={content!r} is not available yet; use content='none' (no text is stored)"
+        )
+    if cache is not None:
+        raise ConfigurationError("cache= is not available yet; leave it None")
+
+
+def check_numbers(max_output_tokens: Any, max_retries: Any, seed: Any) -> None:
+    """Refuse what is no count."""
+    for name, value, least in (
+        ("max_output_tokens", max_output_tokens, 1),
+        ("max_retries", max_retries, 0),
+        ("seed", 0 if seed is None else seed, 0),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigurationError(f"{name}={value!r} must be a whole number, {least} or more")
+
+
+def check_aliases(aliases: Mapping[Any, Any]) -> None:
+    """Refuse aliases that could not be told from other names."""
+    for name in aliases:
+        if not isinstance(name, str) or not name or name == AUTO or "/" in name:
+            raise ConfigurationError(
+                f"aliases: {name!r} must be a name without '/', other than auto"
+            )
+
+
+def model_list(models: Any, name: str) -> list[str | Model]:
+    """Read a list of names and ``Model``s, at least one."""
+    if isinstance(models, str | Model) or not is_iterable(models):
+        raise ConfigurationError(f'{name} must be a list, e.g. {name}=["gpt-5-mini"]')
+    found = list(models)
+    if not found or not all(isinstance(m, str | Model) for m in found):
+        raise ConfigurationError(f"{name} must hold at least one model name or Model")
+    return found
+
+
+def check_objective(objective: Any) -> Objective:
+    """Return the objective, the default one for ``None``."""
+    if objective is None:
+        return Objective()
+    if not isinstance(objective, Objective):
+        raise ConfigurationError("objective must be an Objective(quality=..., cost=...)")
+    return objective
+
+
+def check_unpriced(unpriced: str | Model) -> str:
+    """Return what happens to models without a price; a ``Model``'s prices stand in for theirs."""
+    if isinstance(unpriced, Model):
+        if unpriced.prices is None:
+            raise ConfigurationError("unpriced=Model(...) needs prices")
+        return "refuse"
+    if unpriced not in ("refuse", "allow"):
+        raise ConfigurationError(f"unpriced={unpriced!r} must be 'refuse', 'allow' or a Model")
+    return unpriced
