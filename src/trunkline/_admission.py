@@ -44,7 +44,6 @@ class Call:
         candidates: Who may be chosen, in the order given.
         ruled_out: Who may not, with the reason.
         fallbacks: Who is asked when those fail.
-        needs: Capabilities the request needs.
         input_bytes: Upper bound of the input, in bytes (and so in tokens).
         input_tokens: Estimate of the input, in tokens.
         unbounded: Parts whose cost has no bound.

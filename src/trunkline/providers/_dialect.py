@@ -23,7 +23,7 @@ from trunkline.types.chat import (
 from . import _deviations
 from ._failures import Complaint, complaint_in, failure_in_stream
 from ._framing import SSEDecoder
-from ._shapes import is_list, is_object
+from ._shapes import is_json, is_list, is_object
 from .joining import join_chunks, split_completion
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class DialectDecoder:
             for event, data in self._frames.close():
                 # Cut inside its last event: how much of the answer is there is for the stream to
                 # judge, by the finish reasons.
-                if _is_json(data) or data == b"[DONE]":
+                if is_json(data) or data == b"[DONE]":
                     self._read((event, data), chunks, is_odd=_looks_odd(data))
             start = _start_of(self._head)
             if self._id is None and self.error is None and start and not _is_sse(start):
@@ -399,11 +399,3 @@ def _start_of(body: bytes) -> bytes:
 def _is_sse(start: bytes) -> bool:
     """Say whether a body begins as an event stream does, as far as it came."""
     return any(start.startswith(s) or s.startswith(start) for s in _SSE_STARTS)
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        from_json(data)
-    except ValueError:
-        return False
-    return True

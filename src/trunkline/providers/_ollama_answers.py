@@ -17,7 +17,7 @@ from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
 from . import _deviations
 from ._failures import failure_in_stream
 from ._framing import JSONLines
-from ._shapes import is_list, is_object
+from ._shapes import is_json, is_list, is_object
 from .joining import join_chunks
 
 if TYPE_CHECKING:
@@ -37,19 +37,11 @@ def parse_answer(response: HttpResponse, exchange: Exchange, source: Source) -> 
     """
     body = response.body
     decoder = OllamaDecoder(exchange, source)
-    chunks = decoder.read(body) if _is_json(body) else decoder.feed(body) + decoder.close()
+    chunks = decoder.read(body) if is_json(body) else decoder.feed(body) + decoder.close()
     answer = join_chunks(chunks, decoder.usage)
     if decoder.error is not None or answer is None:
         raise source.invalid("sent a body that is no chat answer", body, exchange)
     return answer
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        from_json(body)
-    except ValueError:
-        return False
-    return True
 
 
 class OllamaDecoder:
@@ -94,7 +86,7 @@ class OllamaDecoder:
         for line in self._lines.close():
             # A last line that was cut says nothing; the missing finish reason does. Before the
             # first line it is no stream at all.
-            if not self._done and (_is_json(line) or self._created is None):
+            if not self._done and (is_json(line) or self._created is None):
                 chunks += self.read(line)
         return chunks
 

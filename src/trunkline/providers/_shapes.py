@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from pydantic_core import from_json
+
 if TYPE_CHECKING:
     from .base import JSON
 
@@ -16,3 +18,12 @@ def is_object(value: object) -> TypeGuard[JSON]:
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Say whether a parsed value is a JSON array."""
     return isinstance(value, list)
+
+
+def is_json(data: bytes) -> bool:
+    """Say whether bytes are one whole JSON value."""
+    try:
+        from_json(data)
+    except ValueError:
+        return False
+    return True

@@ -86,7 +86,6 @@ class Ending:
     Attributes:
         state: Where its hold goes.
         cost_nanousd: What it cost, or is charged by rule; 0 for voided.
-        model: The provider's id of the model that served it, where it said so (priced already).
         prompt_tokens: As reported; 0 where unknown, like the figures below.
         duration_s: Wall time of the attempt.
         ok: Whether an answer reached the caller.

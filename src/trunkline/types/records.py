@@ -51,7 +51,7 @@ class UsageRecord:
 
     Attributes:
         tokens_used: Prompt and completion tokens together.
-        timestamp: When it was settled.
+        timestamp: When its call was reserved, which names its period.
         routing_id: The call it belongs to; ``explain`` tells the rest.
         state: ``"settled"``, ``"voided"`` or ``"estimated"``.
     """
