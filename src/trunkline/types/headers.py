@@ -1,0 +1,40 @@
+"""A routing as response headers: for whoever reads headers where others read ``routing``.
+
+Decides the names and how a value is written. Values are printable ASCII, whatever a model is
+called: any other character is percent-encoded, so a line break cannot begin a header of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from trunkline.types.routing import Routing
+
+# All that ``quote`` leaves as it is beside letters and digits: printable ASCII without "%" itself.
+_PLAIN = "".join(sign for sign in map(chr, range(0x20, 0x7F)) if sign != "%")
+
+
+def routing_headers(routing: Routing) -> dict[str, str]:
+    """Return what a routing says as header names, in lower case, and values.
+
+    Args:
+        routing: Of a finished answer, or of a stream that has begun; the cost of the latter is
+            not known yet, and is left out.
+
+    Returns:
+        ``x-request-id`` is the provider's id of the last exchange, else the routing id, so that
+        there always is one; ``x-trunkline-cost-usd`` is plain decimal USD.
+    """
+    cost = routing.actual.cost_usd
+    request_id = routing.attempts[-1].request_id if routing.attempts else None
+    said = {
+        "x-trunkline-routing-id": routing.id,
+        "x-trunkline-provider": routing.provider,
+        "x-trunkline-model": routing.model,
+        "x-trunkline-cost-usd": None if cost is None else f"{cost:f}",
+        "x-trunkline-attempts": str(len(routing.attempts)),
+        "x-request-id": request_id or routing.id,
+    }
+    return {name: quote(value, safe=_PLAIN) for name, value in said.items() if value is not None}
