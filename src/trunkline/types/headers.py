@@ -16,25 +16,28 @@ if TYPE_CHECKING:
 _PLAIN = "".join(sign for sign in map(chr, range(0x20, 0x7F)) if sign != "%")
 
 
-def routing_headers(routing: Routing) -> dict[str, str]:
+def routing_headers(routing: Routing, *, request_id: str | None = None) -> dict[str, str]:
     """Return what a routing says as header names, in lower case, and values.
 
     Args:
-        routing: Of a finished answer, or of a stream that has begun; the cost of the latter is
-            not known yet, and is left out.
+        routing: Of an answer, or of a stream that has begun: what that costs is not known yet, so
+            it is left out, and the exchange under way is counted as an attempt.
+        request_id: The provider's id of the exchange under way, which the routing of a stream that
+            has begun does not hold yet.
 
     Returns:
         ``x-request-id`` is the provider's id of the last exchange, else the routing id, so that
         there always is one; ``x-trunkline-cost-usd`` is plain decimal USD.
     """
-    cost = routing.actual.cost_usd
-    request_id = routing.attempts[-1].request_id if routing.attempts else None
+    last = routing.attempts[-1] if routing.attempts else None
+    is_over = last is not None and last.error is None
+    cost = routing.actual.cost_usd if is_over else None
     said = {
         "x-trunkline-routing-id": routing.id,
         "x-trunkline-provider": routing.provider,
         "x-trunkline-model": routing.model,
         "x-trunkline-cost-usd": None if cost is None else f"{cost:f}",
-        "x-trunkline-attempts": str(len(routing.attempts)),
-        "x-request-id": request_id or routing.id,
+        "x-trunkline-attempts": str(len(routing.attempts) + (not is_over)),
+        "x-request-id": request_id or (last.request_id if last and is_over else None) or routing.id,
     }
     return {name: quote(value, safe=_PLAIN) for name, value in said.items() if value is not None}
