@@ -8,6 +8,7 @@ client as well: what fails there too is not ours.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,27 +77,11 @@ class Door:
 
     def client(self, **options: Any) -> Any:
         """Return a client; options are the SDK's."""
-        from trunkline.openai import OpenAI
-
-        if self.kind == "genuine":
-            import openai
-
-            return self._kept(openai.OpenAI(base_url=self.url, api_key="k", **options))
-        if self.kind == "wire":
-            return self._kept(OpenAI(**self.settings(), **options))
-        return self._kept(OpenAI(router=self.router(), **options))
+        return self._kept(self._client("OpenAI", self.router, options))
 
     def async_client(self, **options: Any) -> Any:
         """Return an asynchronous client; close it in the test."""
-        from trunkline.openai import AsyncOpenAI
-
-        if self.kind == "genuine":
-            import openai
-
-            return openai.AsyncOpenAI(base_url=self.url, api_key="k", **options)
-        if self.kind == "wire":
-            return AsyncOpenAI(**self.settings(), **options)
-        return AsyncOpenAI(router=self.async_router(), **options)
+        return self._client("AsyncOpenAI", self.async_router, options)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor's arguments of ``wire``, for libraries that construct."""
@@ -148,6 +133,14 @@ class Door:
         """Close what this door has made."""
         for thing in reversed(self._closing):
             thing.close()
+
+    def _client(self, name: str, router: Any, options: dict[str, Any]) -> Any:
+        if self.kind == "genuine":
+            given = {"base_url": self.url, "api_key": "k"}
+        else:
+            given = self.settings() if self.kind == "wire" else {"router": router()}
+        package = "openai" if self.kind == "genuine" else "trunkline.openai"
+        return getattr(import_module(package), name)(**given, **options)
 
     def _kept(self, thing: T) -> T:
         self._closing.append(thing)

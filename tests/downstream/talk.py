@@ -127,7 +127,7 @@ def _fit(schema: Any, talk: Talk, root: dict[str, Any], name: str, element: int)
     schema = _meant(schema, root)
     kind = schema.get("type")
     if "properties" in schema or kind == "object":
-        needed = schema.get("required", ())
+        needed = schema.get("required") or schema.get("properties", ())
         return {
             key: _fit(part, talk, root, key, element)
             for key, part in schema.get("properties", {}).items()
