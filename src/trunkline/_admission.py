@@ -8,15 +8,15 @@ is missing, a parameter that a provider has no words for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trunkline._arguments import asked_cap
 from trunkline._settings import AUTO
 from trunkline.catalog import bounds, capabilities, tokens
 from trunkline.catalog.models import Deployment, Model
-from trunkline.errors import ConfigurationError, NoEligibleModelError
-from trunkline.providers.base import Asked, Embeds
+from trunkline.errors import ConfigurationError, NoEligibleModelError, NotFoundError
+from trunkline.providers.base import Asked, Embeds, PassesOn
 from trunkline.providers.call_keys import headers_for, named_of
 from trunkline.types.routing import Candidate
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Every provider has words for these, so a call of nothing else need not ask who objects.
 _PLAIN = frozenset({"messages", "max_tokens", "max_completion_tokens"})
+OPENAI = "openai"
+"""Whose API is passed on to where we have no words for a path of it."""
 LISTING = Model("models.list", input_usd_per_m=0, output_usd_per_m=0, supports=())
 """What the books name where a provider was asked for its models, which costs nothing."""
 
@@ -197,6 +199,39 @@ def admit_list(asked: Arguments, task: Task[Any], at: Circumstances) -> Call:
         reason="asked for its models",
         input_tokens=0,
         unbounded=(),
+        output_cap=0,
+    )
+
+
+def admit_passed(asked: Arguments, task: Task[Any], at: Circumstances) -> Call:
+    """Make the admitted call that is passed on to OpenAI as it is.
+
+    Its cost has no bound, so that any budget in its scope refuses it, whatever ``unpriced`` says.
+
+    Raises:
+        NotFoundError: No provider of OpenAI's API is configured under its own name.
+        ConfigurationError: A missing key.
+    """
+    provider = at.providers.get(OPENAI)
+    if not isinstance(provider, PassesOn):
+        raise NotFoundError(
+            f"{asked.params['path']} is answered by OpenAI alone, and no provider {OPENAI!r} is "
+            "configured: set OPENAI_API_KEY, or add an OpenAIProvider to providers=",
+            sent=False,
+        )
+    found = (Deployment(OPENAI, Model(asked.model)),)
+    for why in _keyless(found, asked, at.providers, OPENAI).values():
+        raise ConfigurationError(why)
+    return make_call(
+        asked,
+        task,
+        at._replace(settings=replace(at.settings, unpriced="refuse")),
+        is_explicit=True,
+        named=OPENAI,
+        candidates=found,
+        reason="passed on as it is",
+        input_tokens=0,
+        unbounded=(asked.params["path"],),
         output_cap=0,
     )
 

@@ -32,6 +32,7 @@ _MOST_INPUTS = 2_048  # OpenAI's limit
 _OF_CHAT = CHAT_PARAMS | TRANSPORT_PARAMS
 _OF_EMBEDDINGS = EMBEDDING_PARAMS | TRANSPORT_PARAMS
 _OF_LISTS = frozenset({"model", "cursor", "timeout"})
+_OF_PASSED = frozenset({"model", "method", "path", "content_type", "body"}) | TRANSPORT_PARAMS
 _ROUTE_FIELDS = tuple(f.name for f in fields(RouteOptions))
 
 
@@ -100,6 +101,11 @@ def of_list(given: Mapping[str, Any]) -> Arguments:
     return _split(given, _OF_LISTS)
 
 
+def of_passed(given: Mapping[str, Any]) -> Arguments:
+    """Split a request that is passed on as it is; ``model`` names its path in the log."""
+    return _split(given, _OF_PASSED)
+
+
 def asked_cap(params: Mapping[str, Any]) -> int | None:
     """Return the caller's own output cap, the larger where both names are used."""
     given = [params[n] for n in ("max_completion_tokens", "max_tokens") if params.get(n)]
@@ -107,7 +113,7 @@ def asked_cap(params: Mapping[str, Any]) -> int | None:
 
 
 def _split(given: Mapping[str, Any], known: frozenset[str]) -> Arguments:
-    params = {name: value for name, value in given.items() if not _is_omitted(value)}
+    params = {name: value for name, value in given.items() if not is_omitted(value)}
     for name in params.keys() - known:
         raise ConfigurationError(_unknown(name, known))
     headers = mapping(params.pop("extra_headers", None), "extra_headers")
@@ -236,7 +242,7 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"unknown argument {name!r}; {hint}"
 
 
-def _is_omitted(value: Any) -> bool:
-    # Code written for the SDK passes its sentinels, which mean "as if not given".
+def is_omitted(value: Any) -> bool:
+    """Whether a value is one of the SDK's sentinels, which mean "as if not given"."""
     kind = cast("type[object]", type(value))
     return kind.__name__ in ("NotGiven", "Omit") and kind.__module__.startswith("openai")

@@ -5,6 +5,7 @@ Holds things together and answers look-ups; decides nothing about a request.
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import secrets
@@ -79,6 +80,7 @@ class Engine:
         self._durability = durability
         self._seed = seed
         self._database: Database | None = None
+        self._closed_after: int | None = None
         self._learner: Learner | None = None
         self.added: list[Deployment] = []
         self.rewards: dict[str, tuple[Callable[[ChatCompletion], Any], float]] = {}
@@ -201,6 +203,18 @@ class Engine:
                 f"no provider is configured: set {VARIABLES}, or pass providers=[...]; "
                 "trunkline.providers.EchoProvider() answers without any key"
             )
+
+    def asking(self, provider: Provider) -> Engine:
+        """Return an engine that asks ``provider`` in the place of its namesake and shares the rest.
+
+        Budgets, log and what was learned are the same: one store, one learner, one set of hooks.
+        """
+        _ = self.database, self.learner  # made now, so that both have them
+        other = copy.copy(self)
+        other.providers = {**self.providers, provider.name: provider}
+        other._found = {}  # noqa: SLF001  # a copy of ourselves
+        _ENGINES.add(other)
+        return other
 
     def _meet_ollama(self, name: str) -> None:
         # A local server needs no key, so naming one of its models is all the configuration.
@@ -380,12 +394,22 @@ class Engine:
         if self._learner is not None:
             self._learner.after_fork()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, and the store not opened again since."""
+        return self._closed_after == self._openings
+
+    @property
+    def _openings(self) -> int:
+        return 0 if self._database is None else self._database.openings
+
     def close(self) -> None:
         """Close the store."""
         if self._learner is not None:
             self._learner.close()
         if self._database is not None:
             self._database.close()
+        self._closed_after = self._openings
 
 
 def provider_section(provider: Provider) -> str | None:

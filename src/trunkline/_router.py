@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, Unpack
 
 from trunkline import _settings
 from trunkline._blocks import BlockBudget, caps_in_scope
@@ -217,6 +217,16 @@ class _Base:
             _settings.check_numbers(1, max_retries, None)
             settings = replace(settings, max_retries=max_retries)
         return self._view(settings)
+
+    copy = with_options
+
+    def is_closed(self) -> bool:
+        """Whether ``close`` was called and nothing was asked of the store since.
+
+        A closed router is no dead one, unlike the SDK's client: the next call opens it again. All
+        views of a router are open or closed together.
+        """
+        return self._engine.is_closed
 
     def _view(self, settings: Settings) -> Self:
         view = copy.copy(self)
@@ -464,3 +474,20 @@ class AsyncRouter(_Base):
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+class Parts(NamedTuple):
+    """What a Router is made of, for the other faces of the library.
+
+    Attributes:
+        scoped: Returns the settings of a call made now.
+    """
+
+    engine: Engine
+    pool: HttpPool
+    scoped: Callable[[], Settings]
+
+
+def parts_of(router: _Base) -> Parts:
+    """Return what a router of either kind answers with."""
+    return Parts(router._engine, router._pool, router._scoped)  # noqa: SLF001  # of this module

@@ -411,6 +411,11 @@ class _Face:
         core = self._core
         return core.routing or core.hold.routing(core.reading.outcome(None), core.adjusted)
 
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the exchange, where it sent one."""
+        return request_id(self._core.reading.source.headers)
+
     def __del__(self) -> None:
         core = getattr(self, "_core", None)
         if core is not None and not core.is_closed:

@@ -8,7 +8,7 @@ what an outcome costs is ``_holds``' business.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trunkline import _admission, _arguments, _decisions
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         HttpResponse,
         ListsModels,
         ModelsPage,
+        PassesOn,
         Provider,
         ProviderRequest,
     )
@@ -170,6 +171,30 @@ async def _deliver_list(engine: Engine, io: IO, page: ModelsPage, routing: Routi
     """Do nothing: a page is a part of an answer, and carries no routing."""
 
 
+@dataclass(slots=True)
+class Passed:
+    """The answer to a request that was passed on, and how it came about."""
+
+    response: HttpResponse
+    routing: Routing = field(init=False)
+
+
+def _build_passed(provider: PassesOn, asked: Asked) -> ProviderRequest:
+    return provider.pass_on(asked)
+
+
+def _parse_passed(_: PassesOn, response: HttpResponse, exchange: Exchange) -> Passed:  # noqa: ARG001
+    return Passed(response)
+
+
+def _outcome_of_passed(_: Passed, duration_s: float, request_id: str | None) -> Outcome:
+    return Outcome(is_whole=True, duration_s=duration_s, request_id=request_id)
+
+
+async def _deliver_passed(engine: Engine, io: IO, passed: Passed, routing: Routing) -> None:  # noqa: ARG001  # every task's shape
+    passed.routing = routing
+
+
 CHAT: Task[ChatCompletion | StreamCore] = Task(
     name="chat",
     take_apart=_arguments.of_chat,
@@ -199,4 +224,14 @@ LIST: Task[ModelsPage] = Task(
     parse=_parse_list,
     outcome=_outcome_of_list,
     deliver=_deliver_list,
+)
+PASSED: Task[Passed] = Task(
+    name="passed",
+    take_apart=_arguments.of_passed,
+    admit=_admission.admit_passed,
+    choose=_as_named,
+    build=_build_passed,
+    parse=_parse_passed,
+    outcome=_outcome_of_passed,
+    deliver=_deliver_passed,
 )

@@ -181,6 +181,20 @@ class HostedProvider:
         method = "GET" if body is None else "POST"
         return HttpRequest(method, url, tuple(headers.items()), data, self._is_trusted)
 
+    def http_literally(self, asked: Asked) -> HttpRequest:
+        """Make the request of a call that is passed on as it is; see ``base.PassesOn``.
+
+        Raises:
+            ConfigurationError: No key for the provider's own host.
+        """
+        headers, _ = self._authorized(asked)
+        params = asked.params
+        headers["content-type"] = params["content_type"]
+        url = with_query(f"{self.base_url}{params['path']}", self._query, asked.query)
+        return HttpRequest(
+            params["method"], url, tuple(headers.items()), params["body"], self._is_trusted
+        )
+
     def _authorized(self, asked: Asked) -> tuple[dict[str, str], Secret | None]:
         headers, key = dict(self._headers), self.key
         if asked.headers:

@@ -315,6 +315,15 @@ class ListsModels(Protocol):
 
 
 @runtime_checkable
+class PassesOn(Protocol):
+    """A provider whose API is OpenAI's, so that what we have no words for can be passed on."""
+
+    def pass_on(self, asked: Asked) -> ProviderRequest:
+        """Ask literally; the params are ``method``, ``path``, ``content_type`` and ``body``."""
+        ...
+
+
+@runtime_checkable
 class HasTransport(Protocol):
     """A provider that answers without a socket."""
 

@@ -211,6 +211,14 @@ class OpenAIProvider(HostedProvider):
         """Read the list; prices and limits are the catalogue's, OpenAI names none."""
         return parse_models(response, exchange, self.source)
 
+    def pass_on(self, asked: Asked) -> ProviderRequest:
+        """Ask for what we have no words for, literally; see ``base.PassesOn``.
+
+        Raises:
+            ConfigurationError: No key for OpenAI's own host.
+        """
+        return ProviderRequest(self.http_literally(asked), asked.exchange())
+
     def _body(self, asked: Asked) -> tuple[JSON, tuple[str, ...]]:
         body = dialect_body(asked)
         adjusted: list[str] = []

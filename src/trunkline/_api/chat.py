@@ -1,0 +1,102 @@
+"""``/chat/completions``: a request body to a call, its answer or stream back to bytes.
+
+Decides how our answers are written down as OpenAI's API does: what the provider said, the fields
+that a client relies on, and ``trunkline``, the routing, on the answer or the last chunk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from trunkline import _pipeline
+from trunkline._streams import StreamCore
+from trunkline._tasks import CHAT
+from trunkline.types.params import CHAT_PARAMS
+
+from .messages import Reply, told
+from .streams import Events, reply_with
+
+if TYPE_CHECKING:
+    from trunkline._engine import Engine
+    from trunkline._io.protocol import IO
+    from trunkline._settings import Settings
+    from trunkline.errors import TrunklineError
+    from trunkline.types.chat import ChatCompletion, ChatCompletionChunk
+    from trunkline.types.routing import Routing
+
+    from .messages import JSON, ApiRequest
+
+_DONE = b"data: [DONE]\n\n"
+
+
+async def chat(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:
+    """Answer ``POST /chat/completions``."""
+    given = request.given(request.json(), CHAT_PARAMS)
+    answer = await _pipeline.create(engine, io, settings, given, CHAT)
+    if isinstance(answer, StreamCore):
+        return reply_with(Events(answer, ChunkWriter()))
+    return Reply(200, told(answer.routing), to_json(written(answer)))
+
+
+def written(completion: ChatCompletion) -> JSON:
+    """Return a completion as OpenAI's API writes it."""
+    said: JSON = completion.model_dump(exclude_unset=True)
+    said["object"] = completion.object
+    for choice, was in zip(said["choices"], completion.choices, strict=True):
+        choice["index"] = was.index
+        message = choice["message"]
+        message["role"] = was.message.role
+        message.setdefault("content", None)
+    said["trunkline"] = completion.routing
+    return said
+
+
+class ChunkWriter:
+    """Writes the chunks of a stream as server-sent events.
+
+    What ends a stream (a finish reason, the usage) is held back until the next chunk or the end, so
+    that the routing can go along with the last one, settled.
+    """
+
+    def __init__(self) -> None:
+        self._held: ChatCompletionChunk | None = None
+
+    def begin(self) -> bytes:
+        """Return what precedes the first chunk: nothing."""
+        return b""
+
+    def feed(self, chunk: ChatCompletionChunk) -> bytes:
+        """Return the bytes that are due with a chunk."""
+        before = b"" if self._held is None else _event(self._held)
+        if chunk.choices and chunk.choices[0].finish_reason is None:
+            self._held = None
+            return before + _event(chunk)
+        self._held = chunk
+        return before
+
+    def end(self, routing: Routing) -> bytes:
+        """Return the last chunk, with the routing, and the end mark."""
+        if (held := self._held) is None:
+            return _DONE
+        said = _said(held)
+        said["trunkline"] = routing
+        return b"data: %b\n\n%b" % (to_json(said), _DONE)
+
+    def fail(self, error: TrunklineError, body: dict[str, Any]) -> bytes:  # noqa: ARG002
+        """Return the event of an error that the provider sent."""
+        held = b"" if self._held is None else _event(self._held)
+        return b"%bdata: %b\n\n" % (held, to_json({"error": body}))
+
+
+def _event(chunk: ChatCompletionChunk) -> bytes:
+    return b"data: %b\n\n" % to_json(_said(chunk))
+
+
+def _said(chunk: ChatCompletionChunk) -> JSON:
+    said: JSON = chunk.model_dump(exclude_unset=True)
+    said["object"] = chunk.object
+    for choice, was in zip(said["choices"], chunk.choices, strict=True):
+        choice["index"] = was.index
+    return said

@@ -1,0 +1,147 @@
+"""``/completions``, the API before chat: a prompt becomes a message, the answer a text.
+
+Decides what of it chat has no words for (several prompts, tokens, suffix, best_of), which is
+refused by name before anything is sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from trunkline import _pipeline
+from trunkline._streams import StreamCore
+from trunkline._tasks import CHAT
+from trunkline.errors import BadRequestError
+from trunkline.types.params import CHAT_PARAMS
+
+from .messages import Reply, told
+from .streams import Events, reply_with
+
+if TYPE_CHECKING:
+    from trunkline._engine import Engine
+    from trunkline._io.protocol import IO
+    from trunkline._settings import Settings
+    from trunkline.errors import TrunklineError
+    from trunkline.types.chat import ChatCompletion, ChatCompletionChunk
+    from trunkline.types.routing import Routing
+
+    from .messages import JSON, ApiRequest
+
+_DONE = b"data: [DONE]\n\n"
+# What each may be at most to ask for nothing that chat cannot give.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "suffix": (None, ""),
+    "best_of": (None, 1),
+    "logprobs": (None,),
+}
+
+
+async def completions(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:
+    """Answer ``POST /completions``.
+
+    Raises:
+        BadRequestError: It asks for what a chat cannot give; nothing was sent.
+    """
+    body = request.json()
+    prompt, echo = _prompt(body.pop("prompt", None)), body.pop("echo", None)
+    for name, neutral in _NEUTRAL.items():
+        if (value := body.pop(name, None)) not in neutral:
+            raise _refused(name, f"{name}={value!r} has no counterpart in chat")
+    body["messages"] = [{"role": "user", "content": prompt}]
+    given = request.given(body, CHAT_PARAMS)
+    answer = await _pipeline.create(engine, io, settings, given, CHAT)
+    before = prompt if echo else ""
+    if isinstance(answer, StreamCore):
+        return reply_with(Events(answer, TextWriter(before)))
+    return Reply(200, told(answer.routing), to_json(_written(answer, before)))
+
+
+def _prompt(given: Any) -> str:
+    prompts: list[Any] = given if isinstance(given, list) else [given]
+    if len(prompts) != 1 or not isinstance(prompt := prompts[0], str):
+        raise _refused("prompt", "prompt must be one string: send one request a prompt, no tokens")
+    return prompt
+
+
+def _refused(param: str, why: str) -> BadRequestError:
+    return BadRequestError(
+        f"{why}; legacy completions are served as chat here", param=param, sent=False
+    )
+
+
+def _written(completion: ChatCompletion, before: str) -> JSON:
+    choices = [
+        _choice(choice.index, before + (choice.message.content or ""), choice.finish_reason)
+        for choice in completion.choices
+    ]
+    return {
+        "id": completion.id,
+        "object": "text_completion",
+        "created": completion.created,
+        "model": completion.model,
+        "choices": choices,
+        "usage": completion.usage,
+        "system_fingerprint": completion.system_fingerprint,
+        "trunkline": completion.routing,
+    }
+
+
+def _choice(index: int, text: str, finish: str | None) -> JSON:
+    return {"index": index, "text": text, "finish_reason": finish, "logprobs": None}
+
+
+class TextWriter:
+    """Writes the chunks of a stream as those of the older API.
+
+    Args:
+        before: What precedes each answer: the prompt, where it is to be echoed.
+    """
+
+    def __init__(self, before: str) -> None:
+        self._before = before
+        self._echoed: set[int] = set()
+        self._held: JSON | None = None
+
+    def begin(self) -> bytes:
+        """Return what precedes the first chunk: nothing."""
+        return b""
+
+    def feed(self, chunk: ChatCompletionChunk) -> bytes:
+        """Return the chunk before this one, which is kept until it is known not to be the last."""
+        before, self._held = self._held, self._said(chunk)
+        if not self._held["choices"] or self._held["choices"][0]["finish_reason"]:
+            return _event(before)
+        both, self._held = (before, self._held), None
+        return b"".join(_event(one) for one in both)
+
+    def end(self, routing: Routing) -> bytes:
+        """Return the last chunk, with the routing, and the end mark."""
+        last = None if self._held is None else {**self._held, "trunkline": routing}
+        return _event(last) + _DONE
+
+    def fail(self, error: TrunklineError, body: JSON) -> bytes:  # noqa: ARG002
+        """Return the event of an error that the provider sent."""
+        return _event(self._held) + _event({"error": body})
+
+    def _said(self, chunk: ChatCompletionChunk) -> JSON:
+        choices: list[JSON] = []
+        for choice in chunk.choices:
+            text = choice.delta.content or ""
+            if choice.index not in self._echoed:
+                self._echoed.add(choice.index)
+                text = self._before + text
+            choices.append(_choice(choice.index, text, choice.finish_reason))
+        said: JSON = {
+            "id": chunk.id,
+            "object": "text_completion",
+            "created": chunk.created,
+            "model": chunk.model,
+            "choices": choices,
+        }
+        return said if chunk.usage is None else {**said, "usage": chunk.usage}
+
+
+def _event(said: JSON | None) -> bytes:
+    return b"" if said is None else b"data: %b\n\n" % to_json(said)

@@ -1,0 +1,60 @@
+"""Which function answers which path of OpenAI's API, and what is done with the rest.
+
+Decides by method and path alone. Chat, the older completions, responses, embeddings and models are
+answered here, whichever provider serves them; all else is passed on to OpenAI where it may be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trunkline.errors import TrunklineError
+
+from .chat import chat
+from .completions import completions
+from .embeddings import embeddings
+from .faults import reply_of
+from .models import model, models
+from .passing import passed_on
+from .responses_path import responses
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from trunkline._engine import Engine
+    from trunkline._io.protocol import IO
+    from trunkline._settings import Settings
+
+    from .messages import ApiRequest, Reply
+
+    Answer = Callable[[Engine, IO, Settings, ApiRequest], Awaitable[Reply]]
+
+_ANSWERED: dict[tuple[str, str], Answer] = {
+    ("POST", "/chat/completions"): chat,
+    ("POST", "/completions"): completions,
+    ("POST", "/responses"): responses,
+    ("POST", "/embeddings"): embeddings,
+    ("GET", "/models"): models,
+}
+PATHS = tuple(dict.fromkeys(path for _, path in _ANSWERED))
+"""What is answered here, longest first where one ends with another."""
+
+
+async def serve(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:
+    """Answer one request; an error that is an answer becomes a reply.
+
+    Raises:
+        APIConnectionError: There was no answer: no connection, a timeout, a cut stream.
+    """
+    try:
+        return await _answer_for(request)(engine, io, settings, request)
+    except TrunklineError as error:
+        if (reply := reply_of(error)) is None:
+            raise
+        return reply
+
+
+def _answer_for(request: ApiRequest) -> Answer:
+    if request.method == "GET" and request.path.startswith("/models/"):
+        return model
+    return _ANSWERED.get((request.method, request.path), passed_on)

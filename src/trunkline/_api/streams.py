@@ -1,0 +1,96 @@
+"""A streamed answer as the bytes of a reply.
+
+Decides what becomes of an error after the first bytes: what a provider said inside its stream is
+said on, in the words of the API; a stream that was cut is raised, because no event could say it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from trunkline._streams import Stream
+from trunkline.errors import APIStatusError, StreamInterruptedError
+from trunkline.types.headers import routing_headers
+
+from .faults import body_of
+from .messages import SSE_TYPE, Reply
+
+if TYPE_CHECKING:
+    from trunkline._streams import StreamCore
+    from trunkline.errors import TrunklineError
+    from trunkline.types.chat import ChatCompletionChunk
+    from trunkline.types.routing import Routing
+
+
+class Writer(Protocol):
+    """How one path of the API writes a stream down."""
+
+    def begin(self) -> bytes:
+        """Return what precedes the first chunk."""
+        ...
+
+    def feed(self, chunk: ChatCompletionChunk) -> bytes:
+        """Return the bytes that are due with a chunk, maybe none."""
+        ...
+
+    def end(self, routing: Routing) -> bytes:
+        """Return what ends the stream."""
+        ...
+
+    def fail(self, error: TrunklineError, body: dict[str, Any]) -> bytes:
+        """Return what says an error that the provider sent inside its stream."""
+        ...
+
+
+class Events:
+    """The bytes of a stream: see ``messages.Streamed``."""
+
+    def __init__(self, core: StreamCore, writer: Writer) -> None:
+        # Its finaliser ends what nobody closed.
+        self.stream = Stream(core)
+        self._core = core
+        self._writer = writer
+        self._begun = writer.begin()
+        self._has_ended = False
+
+    async def next_bytes(self) -> bytes:
+        """Return the bytes of the chunks that are here, ``b""`` at the end.
+
+        Raises:
+            APIConnectionError: The stream was cut or stalled; what came before was delivered.
+        """
+        found, self._begun = self._begun, b""
+        while not found and not self._has_ended:
+            try:
+                found = await self._more()
+            except StreamInterruptedError as error:
+                said = error.error
+                if not isinstance(said, APIStatusError):
+                    raise
+                self._has_ended = True
+                return self._writer.fail(error, body_of(said, said.status_code or 500))
+        return found
+
+    async def _more(self) -> bytes:
+        core, writer = self._core, self._writer
+        chunk = await core.next_chunk()
+        if chunk is None:
+            self._has_ended = True
+            return writer.end(self.stream.routing)
+        pieces = [writer.feed(chunk)]
+        while core.ready:  # what came at once leaves at once
+            pieces.append(writer.feed(core.ready.popleft()))
+        return b"".join(pieces)
+
+    async def finish(self) -> None:
+        """Stop early, or do nothing after the end."""
+        await self._core.finish()
+
+
+def reply_with(events: Events) -> Reply:
+    """Return the reply of a stream whose first chunk is here."""
+    headers = {**SSE_TYPE, **routing_headers(events.stream.routing)}
+    headers.pop("x-trunkline-cost-usd", None)  # known at the end, on the last chunk
+    if (request_id := events.stream.request_id) is not None:
+        headers["x-request-id"] = request_id
+    return Reply(200, headers, events)

@@ -1,0 +1,107 @@
+"""``OpenAI`` and ``AsyncOpenAI``: the SDK's own classes, whose HTTP client is a Router's door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import openai
+
+from trunkline._io.async_ import AsyncIO
+from trunkline._io.blocking import BlockingIO
+from trunkline._router import AsyncRouter, Router
+
+from ._setup import OF_A_VIEW, Setup, base_url_of
+from ._transports import MARKS, AsyncTransport, Marks, Transport, http_client
+
+if TYPE_CHECKING:
+    from ._door import AnyRouter
+
+_MOST_RETRIES = 1_000
+
+
+class OpenAI(openai.OpenAI):
+    """The SDK's client, answered by a Router in this process; no socket is opened for it.
+
+    Args:
+        router: Who answers; default: one made of the other arguments, open at ``client.router``.
+        **options: The SDK's arguments, with their meaning and variables, and a Router's
+            (``providers``, ``models``, ``store``, ``team``, …). ``base_url``, ``http_client`` and
+            what else describes OpenAI's endpoint configure the Router's OpenAI provider.
+
+    Raises:
+        openai.OpenAIError: No provider has a key, or two arguments exclude each other.
+    """
+
+    def __init__(self, *, router: AnyRouter | None = None, **options: Any) -> None:
+        setup = Setup(router, options)
+        transport = Transport()
+        client = http_client("Client", transport, setup)
+        super().__init__(**setup.sdks, http_client=client)
+        self._kept = setup.kept
+        self._door = transport.door = setup.open(self, Router, BlockingIO)
+
+    @property
+    def router(self) -> Any:
+        """The Router that answers: its budgets, usage, feedback."""
+        return self._door.router
+
+    def copy(self, **options: Any) -> Self:
+        """Return a client with other options, the SDK's or a view's (``team``, ``tags``, …)."""
+        return super().copy(**_for_copy(self, "Client", Transport, options))
+
+    with_options = copy
+
+    def _build_request(self, options: Any, **how: Any) -> Any:
+        request = super()._build_request(options, **how)
+        request.extensions[MARKS] = _marks(self, options)
+        return request
+
+
+class AsyncOpenAI(openai.AsyncOpenAI):
+    """The SDK's asynchronous client, answered by a Router in this process; see ``OpenAI``."""
+
+    def __init__(self, *, router: AnyRouter | None = None, **options: Any) -> None:
+        setup = Setup(router, options)
+        transport = AsyncTransport()
+        client = http_client("AsyncClient", transport, setup)
+        super().__init__(**setup.sdks, http_client=client)
+        self._kept = setup.kept
+        self._door = transport.door = setup.open(self, AsyncRouter, AsyncIO)
+
+    @property
+    def router(self) -> Any:
+        """The Router that answers: its budgets, usage, feedback."""
+        return self._door.router
+
+    def copy(self, **options: Any) -> Self:
+        """Return a client with other options, the SDK's or a view's (``team``, ``tags``, …)."""
+        return super().copy(**_for_copy(self, "AsyncClient", AsyncTransport, options))
+
+    with_options = copy
+
+    def _build_request(self, options: Any, **how: Any) -> Any:
+        request = super()._build_request(options, **how)
+        request.extensions[MARKS] = _marks(self, options)
+        return request
+
+
+def _marks(client: Any, options: Any) -> Marks:
+    retries = options.get_max_retries(client.max_retries)
+    return Marks(base_url_of(client), min(retries, _MOST_RETRIES))
+
+
+def _for_copy(client: Any, kind: str, transport: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the SDK's arguments of a copy; where it is another view, with a client to that."""
+    view = {name: options.pop(name) for name in OF_A_VIEW & options.keys()}
+    own: dict[str, Any] = client._kept  # noqa: SLF001  # ours
+    kept: dict[str, Any] = {**own, **(options.pop("_extra_kwargs", None) or {})}
+    if options.get("http_client") is not None and "router" in kept:
+        raise openai.OpenAIError(
+            "`http_client` cannot be combined with `router`: set it where the Router is made"
+        )
+    if view:
+        door = client._door  # noqa: SLF001  # ours
+        other = transport()
+        other.door = door.viewed(door.router.with_options(**view))
+        options["http_client"] = http_client(kind, other, None)
+    return {**options, "_extra_kwargs": kept}
