@@ -14,19 +14,26 @@ import pytest
 from tests.support.faces import HELLO, zoo
 from tests.support.inside import Inside
 
-from trunkline import AsyncRouter, NotFoundError, Router
+from trunkline import AsyncRouter, NotFoundError, RawResponse, Router
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESOURCES = ("chat", "embeddings", "models", "budgets", "usage", "rewards")
+CHATS: list[dict[str, Any]] = [
+    {"model": "chats", "messages": HELLO},
+    {"model": "chats", "messages": HELLO, "stream": True},
+]
+VECTORS: list[dict[str, Any]] = [{"model": "vectors", "input": "hello"}]
 # How to call the methods that reach a provider; ``models.list`` does with ``live=True`` alone.
 REACHES_A_PROVIDER: dict[str, list[dict[str, Any]]] = {
-    "chat.completions.create": [
-        {"model": "chats", "messages": HELLO},
-        {"model": "chats", "messages": HELLO, "stream": True},
-    ],
-    "embeddings.create": [{"model": "vectors", "input": "hello"}],
+    "chat.completions.create": CHATS,
+    "chat.completions.parse": [CHATS[0]],
+    "chat.completions.stream": [CHATS[0]],
+    "chat.completions.with_raw_response.create": CHATS,
+    "chat.completions.with_raw_response.parse": [CHATS[0]],
+    "embeddings.create": VECTORS,
+    "embeddings.with_raw_response.create": VECTORS,
     "models.list": [{"live": True}],
 }
 # How to call the methods that must reach nobody.
@@ -40,9 +47,11 @@ ARGUMENTS: dict[str, Any] = {
     "budgets.set": {"scope": "all", "usd": "1"},
     "budgets.status": {},
     "close": {},
+    "copy": {"team": "a"},
     "explain": {"routing_id": "x"},
     "feedback": {"response": "x", "score": 1},
     "from_config": {"path": "nowhere.toml"},
+    "is_closed": {},
     "models.add": None,
     "models.compat": {"messages": HELLO},
     "models.list": {},
@@ -75,6 +84,18 @@ def finish(result: Any) -> Any:
         return await result
 
     return asyncio.run(awaited()) if inspect.isawaitable(result) else result
+
+
+def closed(answer: Any) -> None:
+    """Close what is streamed: by itself, with its headers, or where its block is entered."""
+    if isinstance(answer, RawResponse):
+        answer = answer.parse()
+    if hasattr(answer, "__aenter__"):
+        finish(answer.__aenter__())
+        finish(answer.__aexit__(None, None, None))
+    elif hasattr(answer, "__enter__"):
+        with answer:
+            pass
 
 
 @pytest.fixture(params=[Router, AsyncRouter])
@@ -117,9 +138,7 @@ def test_what_reaches_a_provider_holds_before_and_settles_after(
         held.append(database.read(lambda c: c.execute(HELD).fetchone()[0]))
 
     router._engine.providers["inside"]._seen = reached
-    answer = finish(dict(methods(router))[name](**arguments))
-    if arguments.get("stream"):
-        finish(answer.close())
+    closed(finish(dict(methods(router))[name](**arguments)))
 
     assert held == [1]
     assert len(finish(router.budgets.holds())) == 0

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from ._event_streams import AsyncChatCompletionStream, ChatCompletionStream
+    from ._raw import RawResponse
     from ._router import AsyncRouter, Router
     from ._streams import AsyncStream, Stream
+    from ._structured import pydantic_function_tool
     from .catalog.models import Model
     from .errors import (
         AccessDeniedError,
+        AnswerMismatchError,
         APIConnectionError,
         APIError,
         APIResponseValidationError,
@@ -26,8 +30,10 @@ if TYPE_CHECKING:
         BudgetExceededError,
         ConfigurationError,
         ConflictError,
+        ContentFilterFinishReasonError,
         FeedbackError,
         InternalServerError,
+        LengthFinishReasonError,
         LimitExceededError,
         NoEligibleModelError,
         NotFoundError,
@@ -37,10 +43,12 @@ if TYPE_CHECKING:
         StorageError,
         StreamInterruptedError,
         TrunklineError,
+        UnparsedAnswerError,
         UnprocessableEntityError,
     )
     from .types.chat import ChatCompletion, ChatCompletionChunk, Usage
     from .types.embeddings import CreateEmbeddingResponse
+    from .types.parsed import ParsedChatCompletion
     from .types.records import BudgetStatus, Compatibility, HoldRecord, ModelInfo, UsageRecord
     from .types.routing import (
         Actual,
@@ -55,11 +63,15 @@ if TYPE_CHECKING:
     from .types.table import Table
 
 _HOMES = {
+    "_event_streams": ("AsyncChatCompletionStream", "ChatCompletionStream"),
+    "_raw": ("RawResponse",),
     "_router": ("AsyncRouter", "Router"),
     "_streams": ("AsyncStream", "Stream"),
+    "_structured": ("pydantic_function_tool",),
     "catalog.models": ("Model",),
     "errors": (
         "AccessDeniedError",
+        "AnswerMismatchError",
         "APIConnectionError",
         "APIError",
         "APIResponseValidationError",
@@ -70,8 +82,10 @@ _HOMES = {
         "BudgetExceededError",
         "ConfigurationError",
         "ConflictError",
+        "ContentFilterFinishReasonError",
         "FeedbackError",
         "InternalServerError",
+        "LengthFinishReasonError",
         "LimitExceededError",
         "NoEligibleModelError",
         "NotFoundError",
@@ -81,10 +95,12 @@ _HOMES = {
         "StorageError",
         "StreamInterruptedError",
         "TrunklineError",
+        "UnparsedAnswerError",
         "UnprocessableEntityError",
     ),
     "types.chat": ("ChatCompletion", "ChatCompletionChunk", "Usage"),
     "types.embeddings": ("CreateEmbeddingResponse",),
+    "types.parsed": ("ParsedChatCompletion",),
     "types.records": ("BudgetStatus", "Compatibility", "HoldRecord", "ModelInfo", "UsageRecord"),
     "types.routing": (
         "Actual",
@@ -108,6 +124,8 @@ __all__ = [
     "APITimeoutError",
     "AccessDeniedError",
     "Actual",
+    "AnswerMismatchError",
+    "AsyncChatCompletionStream",
     "AsyncRouter",
     "AsyncStream",
     "Attempt",
@@ -118,23 +136,28 @@ __all__ = [
     "Candidate",
     "ChatCompletion",
     "ChatCompletionChunk",
+    "ChatCompletionStream",
     "Compatibility",
     "ConfigurationError",
     "ConflictError",
+    "ContentFilterFinishReasonError",
     "CreateEmbeddingResponse",
     "Decision",
     "FeedbackError",
     "HoldRecord",
     "InternalServerError",
+    "LengthFinishReasonError",
     "LimitExceededError",
     "Model",
     "ModelInfo",
     "NoEligibleModelError",
     "NotFoundError",
     "Objective",
+    "ParsedChatCompletion",
     "PermissionDeniedError",
     "Prediction",
     "RateLimitError",
+    "RawResponse",
     "Refused",
     "RouteOptions",
     "Router",
@@ -144,10 +167,12 @@ __all__ = [
     "StreamInterruptedError",
     "Table",
     "TrunklineError",
+    "UnparsedAnswerError",
     "UnprocessableEntityError",
     "Usage",
     "UsageRecord",
     "__version__",
+    "pydantic_function_tool",
 ]
 
 

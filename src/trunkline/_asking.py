@@ -6,25 +6,39 @@ call: driven to its end here, awaited there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from trunkline import _pipeline
+from trunkline._event_streams import (
+    AsyncChatCompletionStreamManager,
+    ChatCompletionStreamManager,
+)
 from trunkline._io.blocking import run_to_completion
+from trunkline._raw import (
+    AsyncCompletionsWithRawResponse,
+    AsyncEmbeddingsWithRawResponse,
+    CompletionsWithRawResponse,
+    EmbeddingsWithRawResponse,
+)
 from trunkline._streams import AsyncStream, Stream, StreamCore
+from trunkline._structured import expected
 from trunkline._tasks import CHAT, EMBEDDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from trunkline._engine import Engine
     from trunkline._io.protocol import IO
     from trunkline._settings import Settings
     from trunkline.types.chat import ChatCompletion
     from trunkline.types.embeddings import CreateEmbeddingResponse
-    from trunkline.types.params import ChatParams, EmbeddingParams
+    from trunkline.types.params import ChatParams, EmbeddingParams, ParseParams
+    from trunkline.types.parsed import ParsedChatCompletion
 
     Messages = Iterable[Any]
     Input = str | Iterable[str] | Iterable[int] | Iterable[Iterable[int]]
+
+T = TypeVar("T")
 
 
 class Completions:
@@ -82,6 +96,114 @@ class Completions:
         )
         return Stream(answer) if isinstance(answer, StreamCore) else answer
 
+    @overload
+    def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: type[T],
+        **params: Unpack[ParseParams],
+    ) -> ParsedChatCompletion[T]: ...
+
+    @overload
+    def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> ParsedChatCompletion[None]: ...
+
+    def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Any = None,
+        **params: Unpack[ParseParams],
+    ) -> ParsedChatCompletion[Any]:
+        """Answer a conversation in the caller's type; everything else is as in ``create``.
+
+        Args:
+            messages: As in ``create``.
+            model: As in ``create``.
+            response_format: A pydantic model, a dataclass or a TypedDict: the model is asked for
+                its JSON schema, and ``choices[0].message.parsed`` is an instance; ``None`` where
+                the model refused. A dict is OpenAI's, and nothing is read.
+            **params: As in ``create``. ``tools`` must be strict, those of
+                ``pydantic_function_tool`` are: each call's ``function.parsed_arguments`` is read.
+
+        Raises:
+            LengthFinishReasonError: The answer was cut at its length limit; like the two that
+                follow it is raised after the answer was paid for, and ``.completion`` is it.
+            ContentFilterFinishReasonError: A filter cut it.
+            AnswerMismatchError: It is not of the type asked for.
+            ConfigurationError: A type without schema, or a tool that is not strict.
+            TrunklineError: As in ``create``.
+        """
+        wanted = expected(response_format, params, only_strict=True)
+        given = cast("ChatParams", {**params, **wanted.params})
+        answer = self.create(messages=messages, model=model, **given)
+        return wanted.parsed(answer)
+
+    @overload
+    def stream(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: type[T],
+        **params: Unpack[ParseParams],
+    ) -> ChatCompletionStreamManager[T]: ...
+
+    @overload
+    def stream(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> ChatCompletionStreamManager[None]: ...
+
+    def stream(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Any = None,
+        **params: Unpack[ParseParams],
+    ) -> ChatCompletionStreamManager[Any]:
+        """Stream an answer as typed events: ``with router.chat.completions.stream(...) as stream``.
+
+        The request is sent where the block is entered, and the stream is closed where it is left.
+
+        Args:
+            messages: As in ``create``.
+            model: As in ``create``.
+            response_format: As in ``parse``; ``get_final_completion()`` has it read, and the event
+                ``content.done``.
+            **params: As in ``create``; calls of strict tools are read.
+
+        Raises:
+            ConfigurationError: A type without schema; nothing was sent.
+        """
+        wanted = expected(response_format, params, only_strict=False)
+        given = cast("ChatParams", {**params, **wanted.params})
+
+        def ask() -> Stream:
+            answer: Stream = self.create(messages=messages, model=model, stream=True, **given)
+            return answer
+
+        return ChatCompletionStreamManager(ask, wanted)
+
+    @property
+    def with_raw_response(self) -> CompletionsWithRawResponse:
+        """The same calls, for who wants the headers too: ``request_id``, cost, attempts."""
+        return CompletionsWithRawResponse(self)
+
 
 class AsyncCompletions:
     """``router.chat.completions`` of an ``AsyncRouter``."""
@@ -121,6 +243,85 @@ class AsyncCompletions:
         given = {**params, "messages": messages, "model": model, "stream": stream}
         answer = await _pipeline.create(self._engine, self._io, self._scoped(), given, CHAT)
         return AsyncStream(answer) if isinstance(answer, StreamCore) else answer
+
+    @overload
+    async def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: type[T],
+        **params: Unpack[ParseParams],
+    ) -> ParsedChatCompletion[T]: ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> ParsedChatCompletion[None]: ...
+
+    async def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Any = None,
+        **params: Unpack[ParseParams],
+    ) -> ParsedChatCompletion[Any]:
+        """Answer a conversation in the caller's type; as of ``Router``, awaited."""
+        wanted = expected(response_format, params, only_strict=True)
+        given = cast("ChatParams", {**params, **wanted.params})
+        answer = await self.create(messages=messages, model=model, **given)
+        return wanted.parsed(answer)
+
+    @overload
+    def stream(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: type[T],
+        **params: Unpack[ParseParams],
+    ) -> AsyncChatCompletionStreamManager[T]: ...
+
+    @overload
+    def stream(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> AsyncChatCompletionStreamManager[None]: ...
+
+    def stream(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Any = None,
+        **params: Unpack[ParseParams],
+    ) -> AsyncChatCompletionStreamManager[Any]:
+        """Stream an answer as typed events: ``async with router.chat.completions.stream(...)``."""
+        wanted = expected(response_format, params, only_strict=False)
+        given = cast("ChatParams", {**params, **wanted.params})
+
+        async def ask() -> AsyncStream:
+            answer: AsyncStream = await self.create(
+                messages=messages, model=model, stream=True, **given
+            )
+            return answer
+
+        return AsyncChatCompletionStreamManager(ask, wanted)
+
+    @property
+    def with_raw_response(self) -> AsyncCompletionsWithRawResponse:
+        """The same calls, for who wants the headers too: ``request_id``, cost, attempts."""
+        return AsyncCompletionsWithRawResponse(self)
 
 
 class Chat:
@@ -172,6 +373,11 @@ class Embeddings:
             _pipeline.create(self._engine, self._io, self._scoped(), given, EMBEDDINGS)
         )
 
+    @property
+    def with_raw_response(self) -> EmbeddingsWithRawResponse:
+        """The same call, for who wants the headers too: ``request_id``, cost, attempts."""
+        return EmbeddingsWithRawResponse(self)
+
 
 class AsyncEmbeddings:
     """``router.embeddings`` of an ``AsyncRouter``."""
@@ -185,3 +391,8 @@ class AsyncEmbeddings:
         """Turn texts into vectors; as ``Router.embeddings.create``, awaited."""
         given = {**params, "input": input, "model": model}
         return await _pipeline.create(self._engine, self._io, self._scoped(), given, EMBEDDINGS)
+
+    @property
+    def with_raw_response(self) -> AsyncEmbeddingsWithRawResponse:
+        """The same call, for who wants the headers too: ``request_id``, cost, attempts."""
+        return AsyncEmbeddingsWithRawResponse(self)

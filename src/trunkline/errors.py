@@ -74,6 +74,32 @@ class FeedbackError(TrunklineError, ValueError):
     """A score or reward was refused; nothing was learned from it."""
 
 
+class UnparsedAnswerError(TrunklineError):
+    """An answer came and is paid for, but it cannot be read as the type asked for.
+
+    Attributes:
+        completion: The answer all the same, with its ``routing``; of a stream, as far as it came.
+    """
+
+    def __init__(
+        self, message: str, *, completion: ChatCompletion | None = None, **where: Any
+    ) -> None:
+        super().__init__(message, **where)
+        self.completion = completion
+
+
+class LengthFinishReasonError(UnparsedAnswerError):
+    """The answer stopped at its length limit, so what is there of it cannot be read."""
+
+
+class ContentFilterFinishReasonError(UnparsedAnswerError):
+    """A content filter cut the answer, so what is there of it cannot be read."""
+
+
+class AnswerMismatchError(UnparsedAnswerError, ValueError):
+    """The answer is complete, but is no JSON, or not of the type asked for."""
+
+
 class APIError(TrunklineError):
     """A call did not produce a usable answer.
 

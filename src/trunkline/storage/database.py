@@ -60,6 +60,9 @@ class Database:
         durability: ``"normal"`` loses nothing to a killed process; ``"full"`` nothing to a power
             cut either, at one fsync per commit.
 
+    Attributes:
+        openings: How often the file was opened, so that one can tell whether it was again.
+
     Raises:
         ConfigurationError: Another durability, or a URL.
     """
@@ -72,7 +75,7 @@ class Database:
         self.path = target if target == MEMORY else os.path.abspath(os.path.expanduser(target))
         self._durability = durability
         self._mine = _Process()
-        self._was_open = False
+        self.openings = 0
         self._is_stranded = False
         self._is_quiet = True  # no thread was in the store when the process was forked
         _remember(self)
@@ -223,7 +226,7 @@ class Database:
                 " here again; make the Router after the fork, or give it a path"
             )
         if self.path != MEMORY:
-            if self._was_open and _sqlite.identity(self.path) is None:
+            if self.openings and _sqlite.identity(self.path) is None:
                 raise StorageError(
                     f"the store {self.path} was deleted while in use; put it back, or make a new"
                     " Router to begin an empty one"
@@ -239,7 +242,7 @@ class Database:
             connection.close()
             raise
         mine.connection = connection
-        self._was_open = True
+        self.openings += 1
         return connection
 
     def _check_schema(self, connection: SqliteConnection) -> None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 
-class ChatParams(TypedDict, total=False):
-    """Everything ``create`` takes besides ``model``, ``messages`` and ``stream``.
+class ParseParams(TypedDict, total=False):
+    """Everything ``parse`` takes besides ``model``, ``messages`` and ``response_format``.
 
     ``None`` is sent as null, an omitted key is not sent.
     """
@@ -37,7 +37,6 @@ class ChatParams(TypedDict, total=False):
     prompt_cache_options: Any
     prompt_cache_retention: str | None
     reasoning_effort: str | None
-    response_format: Any
     safety_identifier: str
     seed: int | None
     service_tier: str | None
@@ -57,6 +56,15 @@ class ChatParams(TypedDict, total=False):
     extra_body: Mapping[str, Any] | None
     timeout: Any
     route: RouteOptions | None
+
+
+class ChatParams(ParseParams, total=False):
+    """Everything ``create`` takes besides ``model``, ``messages`` and ``stream``.
+
+    ``None`` is sent as null, an omitted key is not sent.
+    """
+
+    response_format: Any
 
 
 class EmbeddingParams(TypedDict, total=False):

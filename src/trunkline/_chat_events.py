@@ -1,0 +1,250 @@
+"""From chunks to events: what ``chat.completions.stream`` says about an answer as it grows.
+
+Decides which events a chunk gives rise to, and keeps the answer as far as it came. Plain code that
+is fed with chunks and waits for nothing; whoever reads the stream is ``_event_streams``' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from trunkline._structured import fields_of, is_of_function, refuse_cut, so_far
+from trunkline.types.chat import FunctionCall
+from trunkline.types.chat_events import (
+    ChunkEvent,
+    ContentDeltaEvent,
+    ContentDoneEvent,
+    FunctionToolCallArgumentsDeltaEvent,
+    FunctionToolCallArgumentsDoneEvent,
+    LogprobsContentDeltaEvent,
+    LogprobsContentDoneEvent,
+    LogprobsRefusalDeltaEvent,
+    LogprobsRefusalDoneEvent,
+    RefusalDeltaEvent,
+    RefusalDoneEvent,
+)
+from trunkline.types.parsed import (
+    ChatCompletionSnapshot,
+    ChoiceSnapshot,
+    ParsedChatCompletionMessage,
+    ParsedFunction,
+    ParsedFunctionToolCall,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trunkline._structured import Expected
+    from trunkline.types.chat import (
+        ChatCompletionChunk,
+        ChoiceDelta,
+        ChunkChoice,
+        FunctionCallDelta,
+        ToolCallDelta,
+    )
+    from trunkline.types.chat_events import ChatCompletionStreamEvent
+
+T = TypeVar("T")
+
+_NOT_JOINED = ("role", "tool_calls", "function_call")
+
+
+class EventState(Generic[T]):
+    """An answer as far as its chunks have come, and the events that each of them is.
+
+    Args:
+        expected: What the answer is read as.
+
+    Attributes:
+        snapshot: The answer so far; ``None`` before the first chunk.
+    """
+
+    def __init__(self, expected: Expected[T]) -> None:
+        self.snapshot: ChatCompletionSnapshot[T] | None = None
+        self._expected = expected
+        self._choices: dict[int, _ChoiceState[T]] = {}
+
+    def take(self, chunk: ChatCompletionChunk) -> list[ChatCompletionStreamEvent[T]]:
+        """Add a chunk to the answer; return what happened by it.
+
+        Raises:
+            UnparsedAnswerError: The answer is complete now, and cannot be read as it should be.
+        """
+        snapshot = self._grown(chunk)
+        for choice in chunk.choices:
+            self._choice(choice.index).grow(choice)
+        events: list[ChatCompletionStreamEvent[T]] = [ChunkEvent(chunk=chunk, snapshot=snapshot)]
+        for choice in chunk.choices:
+            events += self._choice(choice.index).events(choice)
+        return events
+
+    def _grown(self, chunk: ChatCompletionChunk) -> ChatCompletionSnapshot[T]:
+        said = fields_of(chunk)
+        for name in ("choices", "object", "obfuscation"):  # the last is padding, of a chunk alone
+            said.pop(name, None)
+        if self.snapshot is None:
+            self.snapshot = ChatCompletionSnapshot.model_validate({**said, "choices": []})
+        for name, value in said.items():
+            if value is not None:
+                setattr(self.snapshot, name, value)
+        return self.snapshot
+
+    def _choice(self, index: int) -> _ChoiceState[T]:
+        state = self._choices.get(index)
+        if state is None:
+            state = self._choices[index] = _ChoiceState(index, self._expected)
+            if self.snapshot is not None:
+                in_order = sorted(self._choices.items())
+                self.snapshot.choices = [each.snapshot for _, each in in_order]
+        return state
+
+
+class _ChoiceState(Generic[T]):
+    """One choice: what of it has come, and what of that was said to be complete."""
+
+    def __init__(self, index: int, expected: Expected[T]) -> None:
+        self.snapshot: ChoiceSnapshot[T] = ChoiceSnapshot(
+            index=index, message=ParsedChatCompletionMessage()
+        )
+        self._expected = expected
+        self._calls: dict[int, ParsedFunctionToolCall] = {}
+        self._logprobs: dict[str, list[Any]] = {}
+        self._open_call: int | None = None
+        self._said: set[str] = set()
+
+    def grow(self, choice: ChunkChoice) -> None:
+        """Add what a chunk says of this choice."""
+        for name, value in (choice.model_extra or {}).items():
+            setattr(self.snapshot, name, value)
+        self._grow_message(choice.delta)
+        if choice.finish_reason is not None:
+            self.snapshot.finish_reason = choice.finish_reason
+            if self._expected.reads_something:
+                refuse_cut(choice.finish_reason)
+        message = self.snapshot.message
+        if self._expected.read is not None and choice.delta.content and not message.refusal:
+            message.parsed = so_far(message.content or "")
+        for name in ("content", "refusal"):
+            if tokens := _tokens(choice, name):
+                self._logprobs.setdefault(name, []).extend(tokens)
+                self.snapshot.logprobs = self._logprobs
+
+    def events(self, choice: ChunkChoice) -> Iterator[ChatCompletionStreamEvent[T]]:
+        """Say what a chunk, added before, means for this choice."""
+        message, delta = self.snapshot.message, choice.delta
+        if delta.content is not None:
+            yield ContentDeltaEvent(
+                delta=delta.content, snapshot=message.content or "", parsed=message.parsed
+            )
+        if delta.refusal is not None:
+            yield RefusalDeltaEvent(delta=delta.refusal, snapshot=message.refusal or "")
+        yield from filter(None, map(self._call_event, delta.tool_calls or ()))
+        if tokens := _tokens(choice, "content"):
+            yield LogprobsContentDeltaEvent(content=tokens, snapshot=self._logprobs["content"])
+        if tokens := _tokens(choice, "refusal"):
+            yield LogprobsRefusalDeltaEvent(refusal=tokens, snapshot=self._logprobs["refusal"])
+        for call in delta.tool_calls or ():
+            if call.index != self._open_call:
+                yield from self._content_done()
+                yield from self._call_done()
+            self._open_call = call.index
+        if self.snapshot.finish_reason is not None:
+            yield from self._content_done()
+            yield from self._call_done()
+
+    def _grow_message(self, delta: ChoiceDelta) -> None:
+        message = self.snapshot.message
+        for name, value in fields_of(delta).items():
+            if value is not None and name not in _NOT_JOINED:
+                setattr(message, name, _joined(getattr(message, name, None), value))
+        for call in delta.tool_calls or ():
+            if call.index in self._calls or is_of_function(call):
+                self._grow_call(call)
+        if delta.function_call is not None:
+            message.function_call = _grown_function(message.function_call, delta.function_call)
+
+    def _grow_call(self, delta: ToolCallDelta) -> None:
+        call = self._calls.get(delta.index)
+        if call is None:
+            new = {**(delta.model_extra or {}), "index": delta.index, "id": delta.id or ""}
+            function = ParsedFunction(name="", arguments="")
+            call = ParsedFunctionToolCall.model_validate({**new, "function": function})
+            self._calls[delta.index] = call
+            self.snapshot.message.tool_calls = [c for _, c in sorted(self._calls.items())]
+        call.id = call.id or delta.id or ""
+        if (piece := delta.function) is not None:
+            call.function.name = call.function.name or piece.name or ""
+            call.function.arguments += piece.arguments or ""
+            if piece.arguments and call.function.name in self._expected.arguments:
+                call.function.parsed_arguments = so_far(call.function.arguments)
+
+    def _call_event(self, delta: ToolCallDelta) -> FunctionToolCallArgumentsDeltaEvent | None:
+        call = self._calls.get(delta.index)
+        if call is None:
+            return None
+        return FunctionToolCallArgumentsDeltaEvent(
+            name=call.function.name,
+            index=delta.index,
+            arguments=call.function.arguments,
+            parsed_arguments=call.function.parsed_arguments,
+            arguments_delta=(delta.function and delta.function.arguments) or "",
+        )
+
+    def _content_done(self) -> Iterator[ChatCompletionStreamEvent[T]]:
+        message = self.snapshot.message
+        if message.content and self._is_first("content"):
+            message.parsed = parsed = self._expected.content(message)
+            yield ContentDoneEvent(content=message.content, parsed=parsed)
+        if message.refusal is not None and self._is_first("refusal"):
+            yield RefusalDoneEvent(refusal=message.refusal)
+        if (tokens := self._logprobs.get("content")) and self._is_first("logprobs.content"):
+            yield LogprobsContentDoneEvent(content=tokens)
+        if (tokens := self._logprobs.get("refusal")) and self._is_first("logprobs.refusal"):
+            yield LogprobsRefusalDoneEvent(refusal=tokens)
+
+    def _call_done(self) -> Iterator[ChatCompletionStreamEvent[T]]:
+        index = self._open_call
+        call = None if index is None else self._calls.get(index)
+        if index is None or call is None or not self._is_first(f"call {index}"):
+            return
+        function = call.function
+        function.parsed_arguments = self._expected.of_function(function.name, function.arguments)
+        yield FunctionToolCallArgumentsDoneEvent(
+            name=function.name,
+            index=index,
+            arguments=function.arguments,
+            parsed_arguments=function.parsed_arguments,
+        )
+
+    def _is_first(self, what: str) -> bool:
+        is_first = what not in self._said
+        self._said.add(what)
+        return is_first
+
+
+def _tokens(choice: ChunkChoice, name: str) -> list[Any]:
+    logprobs: object = choice.logprobs
+    if not isinstance(logprobs, Mapping):
+        return []
+    tokens: Any = cast("Mapping[str, Any]", logprobs).get(name)
+    return tokens if isinstance(tokens, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def _grown_function(old: FunctionCall | None, new: FunctionCallDelta) -> FunctionCall:
+    name = (old.name if old else "") or new.name or ""
+    return FunctionCall(name=name, arguments=(old.arguments if old else "") + (new.arguments or ""))
+
+
+def _joined(old: Any, new: Any) -> Any:
+    """Add a piece to what came before it: texts and lists grow, objects field by field."""
+    if hasattr(new, "model_fields_set"):  # a sound's pieces; the whole of it is JSON until it ends
+        new = {name: value for name, value in fields_of(new).items() if value is not None}
+    if isinstance(old, str) and isinstance(new, str):
+        return old + new
+    if isinstance(old, dict) and isinstance(new, dict):
+        before, more = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
+        return before | {name: _joined(before.get(name), value) for name, value in more.items()}
+    if isinstance(old, list) and isinstance(new, list):
+        return old + new  # pyright: ignore[reportUnknownVariableType]
+    return new

@@ -1,0 +1,354 @@
+"""Structured output: what a type looks like as a JSON schema, and an answer read as that type.
+
+Decides what is asked of the model for a type, in the form that OpenAI calls strict, and how content
+and arguments come back. Pure: the call itself goes through the same door as any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast, is_typeddict
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic_core import from_json
+
+from trunkline._arguments import is_omitted
+from trunkline._log import LOG
+from trunkline._settings import is_iterable
+from trunkline._values import drawn
+from trunkline.errors import (
+    AnswerMismatchError,
+    ConfigurationError,
+    ContentFilterFinishReasonError,
+    LengthFinishReasonError,
+)
+from trunkline.types.parsed import ParsedChatCompletion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trunkline.errors import UnparsedAnswerError
+    from trunkline.types.chat import ChatCompletion, ChatCompletionMessage, Choice, Shape, ToolCall
+
+T = TypeVar("T")
+JSON = dict[str, Any]
+
+_MOST_DETAILS = 3
+_LONGEST_NAME = 64
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]+")  # what OpenAI takes in the name of a schema or a tool
+
+
+class PydanticFunctionTool(dict[str, Any]):
+    """The definition of a function, which knows the model of its arguments."""
+
+    def __init__(self, definition: JSON, model: type[BaseModel]) -> None:
+        super().__init__(definition)
+        self.model = model
+
+
+def pydantic_function_tool(
+    model: type[BaseModel], *, name: str | None = None, description: str | None = None
+) -> dict[str, Any]:
+    """Return a tool whose arguments are a pydantic model, for ``tools=[...]``.
+
+    Args:
+        model: What the arguments are; ``parse`` and ``stream`` give them back as its instance.
+        name: Of the function; default: the model's.
+        description: Of the function; default: the model's docstring.
+
+    Raises:
+        ConfigurationError: ``model`` is no pydantic model.
+    """
+    if not _is_model(model):
+        raise ConfigurationError(f"a function tool needs a pydantic model, not {model!r:.60}")
+    described = model.__doc__ if description is None else description
+    function = {"name": name or _name_of(model), "strict": True, "parameters": schema_of(model)}
+    if described is not None:
+        function["description"] = described
+    return {"type": "function", "function": PydanticFunctionTool(function, model)}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected(Generic[T]):
+    """What a caller wants an answer read as.
+
+    Attributes:
+        params: What of it goes into the request.
+        read: Reads content as the caller's type; ``None`` where none was given.
+        arguments: Reads arguments, by the name of the function that takes them.
+    """
+
+    params: Mapping[str, Any]
+    read: Callable[[str], T] | None
+    arguments: Mapping[str, Callable[[str], Any]]
+
+    @property
+    def reads_something(self) -> bool:
+        """Whether anything of the answer is read, so that one cut short is an error."""
+        return self.read is not None or bool(self.arguments)
+
+    def content(self, message: ChatCompletionMessage) -> T | None:
+        """Read what a message says; ``None`` for a refusal, for nothing, and where no type is."""
+        if self.read is None or not message.content or message.refusal:
+            return None
+        return self.read(message.content)
+
+    def of_function(self, name: str, arguments: str) -> Any:
+        """Read the arguments of a function; ``None`` where it is not strict or was not offered."""
+        read = self.arguments.get(name)
+        return None if read is None else read(arguments)
+
+    def parsed(self, completion: ChatCompletion) -> ParsedChatCompletion[T]:
+        """Return an answer with all in it read.
+
+        Raises:
+            LengthFinishReasonError: It was cut at its length limit.
+            ContentFilterFinishReasonError: A filter cut it.
+            AnswerMismatchError: It is not what was asked for.
+        """
+        try:
+            choices = [self._choice(choice) for choice in completion.choices]
+        except (AnswerMismatchError, ContentFilterFinishReasonError, LengthFinishReasonError) as e:
+            raise located(e, completion) from None
+        said = {**fields_of(completion), "choices": choices}
+        answer = cast("ParsedChatCompletion[T]", ParsedChatCompletion.model_validate(said))
+        if (routing := completion.__pydantic_private__) and routing.get("_routing") is not None:
+            answer.attach_routing(completion.routing)
+        return answer
+
+    def _choice(self, choice: Choice) -> JSON:
+        refuse_cut(choice.finish_reason)
+        message, calls = choice.message, choice.message.tool_calls or ()
+        said = fields_of(message)
+        said["tool_calls"] = [self._call(call) for call in calls if is_of_function(call)] or None
+        said["parsed"] = self.content(message)
+        return {**fields_of(choice), "message": said}
+
+    def _call(self, call: ToolCall) -> JSON:
+        function = call.function
+        if function is None:
+            return fields_of(call)
+        parsed = self.of_function(function.name, function.arguments)
+        return {**fields_of(call), "function": {**fields_of(function), "parsed_arguments": parsed}}
+
+
+def expected(response_format: Any, given: Mapping[str, Any], *, only_strict: bool) -> Expected[Any]:
+    """Find out what an answer is to be read as.
+
+    Args:
+        response_format: A pydantic model, a dataclass or a TypedDict; OpenAI's dict, which is sent
+            as it is and read as nothing; ``None``, which is not sent.
+        given: The call's other arguments; of its ``tools``, OpenAI's dicts and those of
+            ``pydantic_function_tool``, the arguments are read.
+        only_strict: Refuse tools whose arguments could not be read.
+
+    Raises:
+        ConfigurationError: A type that has no schema, or a tool that is not strict.
+    """
+    if "stream" in given:
+        raise ConfigurationError("stream is no argument here: call create, or completions.stream")
+    params: JSON = {}
+    offered: list[Any] = []
+    tools = given.get("tools")
+    if tools is not None and is_iterable(tools) and not isinstance(tools, Mapping | str):
+        params["tools"] = offered = drawn(tools, "tools")
+    for tool in offered if only_strict else ():
+        _check_strict(tool)
+    read = None
+    if _is_mapping(response_format):
+        params["response_format"] = response_format
+    elif response_format is not None and not is_omitted(response_format):
+        name, adapter = _adapter(response_format)
+        read = partial(_read, adapter, "the answer", f"a {name}")
+        schema = {"schema": schema_of(response_format), "name": name, "strict": True}
+        params["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return Expected(params, read, dict(filter(None, map(_reader_of_tool, offered))))
+
+
+def schema_of(kind: type[Any]) -> JSON:
+    """Return a type's JSON schema in the strict form: closed objects that require all they name."""
+    schema = _adapter(kind)[1].json_schema()
+    return _strict(schema, schema, ())
+
+
+def so_far(text: str) -> Any:
+    """Return what an unfinished JSON text says so far, ``None`` where it says nothing yet."""
+    try:
+        return from_json(text, allow_partial=True)
+    except ValueError:  # what it comes to is judged when it is complete
+        return None
+
+
+def refuse_cut(finish_reason: str | None) -> None:
+    """Refuse an answer that its finish reason calls incomplete.
+
+    Raises:
+        LengthFinishReasonError: It was cut at its length limit.
+        ContentFilterFinishReasonError: A filter cut it.
+    """
+    if finish_reason == "length":
+        raise LengthFinishReasonError(
+            "the answer was cut at its length limit, so it cannot be parsed: "
+            "raise max_completion_tokens, or take what came from .completion"
+        )
+    if finish_reason == "content_filter":
+        raise ContentFilterFinishReasonError(
+            "a content filter cut the answer, so it cannot be parsed; "
+            "what came of it is in .completion"
+        )
+
+
+def located(error: UnparsedAnswerError, completion: ChatCompletion | None) -> UnparsedAnswerError:
+    """Give an error the answer it is about, and say where that came from."""
+    error.completion = completion
+    routing = completion.__pydantic_private__ if completion is not None else None
+    if completion is not None and routing and routing.get("_routing") is not None:
+        where = completion.routing
+        error.routing_id, error.provider, error.model = where.id, where.provider, where.model
+        error.attempts = where.attempts
+        error.request_id = where.attempts[-1].request_id if where.attempts else None
+    return error
+
+
+def is_of_function(call: Any) -> bool:
+    """Whether a call is one of a function; others cannot be read, and are left out and logged."""
+    if call.type in (None, "function"):
+        return True
+    LOG.warning("a tool call of type %r cannot be parsed, so it is left out", call.type)
+    return False
+
+
+def fields_of(shape: Shape) -> JSON:
+    """Return what was said in a shape by name, without copying it."""
+    return {name: getattr(shape, name) for name in shape.model_fields_set}
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if _is_mapping(value) else {}
+
+
+def _is_class(value: object) -> TypeGuard[type[Any]]:
+    return isinstance(value, type)
+
+
+def _is_model(value: object) -> bool:
+    return _is_class(value) and issubclass(value, BaseModel)
+
+
+def _name_of(kind: type[Any]) -> str:
+    return _NO_NAME.sub("_", kind.__name__)[:_LONGEST_NAME]
+
+
+def _adapter(kind: Any) -> tuple[str, TypeAdapter[Any]]:
+    if not (_is_class(kind) and (_is_model(kind) or is_dataclass(kind) or is_typeddict(kind))):
+        raise ConfigurationError(
+            f"response_format={kind!r:.60} is no type that can be parsed: give a pydantic model, "
+            "a dataclass, a TypedDict, or OpenAI's dict"
+        )
+    try:
+        return _name_of(kind), TypeAdapter(kind)
+    except PydanticUserError as error:
+        raise ConfigurationError(f"{kind.__name__} has no JSON schema: {error.message}") from None
+
+
+def _check_strict(tool: Any) -> None:
+    offered = _mapping(tool)
+    kind = offered.get("type")
+    if kind != "function":
+        raise ConfigurationError(f"tools of type {kind!r} cannot be parsed, only 'function' ones")
+    function = _mapping(offered.get("function"))
+    if function.get("strict") is not True:
+        name = function.get("name")
+        raise ConfigurationError(
+            f"the tool {name!r} is not strict, so its arguments cannot be parsed: "
+            "use trunkline.pydantic_function_tool, or set strict to True"
+        )
+
+
+def _reader_of_tool(tool: Any) -> tuple[str, Callable[[str], Any]] | None:
+    function = _mapping(_mapping(tool).get("function"))
+    if not function.get("strict"):
+        return None
+    name = str(function.get("name"))
+    # Theirs, of the SDK, is a dict with the same attribute.
+    model = getattr(cast("object", function), "model", None)
+    if model is None:
+        return name, partial(_read_json, f"the call of {name}")
+    return name, partial(_read, TypeAdapter(model), f"the call of {name}", f"a {model.__name__}")
+
+
+def _read(adapter: TypeAdapter[T], what: str, kind: str, text: str) -> T:
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        # The error itself holds the input; its places and reasons say enough.
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        details = [f"{'.'.join(map(str, each['loc'])) or 'all'}: {each['msg']}" for each in found]
+        more = f" and {len(details) - _MOST_DETAILS} more" if len(details) > _MOST_DETAILS else ""
+        raise _mismatch(what, kind, "; ".join(details[:_MOST_DETAILS]) + more) from None
+
+
+def _read_json(what: str, text: str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise _mismatch(what, "JSON", str(error)) from None
+
+
+def _mismatch(what: str, kind: str, why: str) -> AnswerMismatchError:
+    return AnswerMismatchError(f"{what} is not {kind} ({why}); it is in .completion as it came")
+
+
+def _strict(node: JSON, root: JSON, within: tuple[str, ...]) -> JSON:
+    """Return a schema in the strict form.
+
+    Args:
+        node: The schema.
+        root: Where references are looked up.
+        within: The references that this one stands in the place of.
+    """
+    node = dict(node)
+    if len(parts := cast("list[JSON]", node.get("allOf") or ())) == 1:
+        del node["allOf"]
+        node |= _strict(parts[0], root, within)
+    if node.get("default", ...) is None:  # what may be missing is null, so this says nothing
+        del node["default"]
+    reference = node.get("$ref")
+    if reference is not None and len(node) > 1:  # none may stand beside others
+        if reference in within:  # a type inside itself: the words beside it are what can go
+            return {"$ref": reference}
+        del node["$ref"]
+        return _strict({**_resolved(root, reference), **node}, root, (*within, reference))
+    if node.get("type") == "object":
+        node.setdefault("additionalProperties", False)
+    if isinstance(properties := node.get("properties"), dict):
+        node["required"] = list(cast("JSON", properties))
+    return {name: _strict_part(name, part, root, within) for name, part in node.items()}
+
+
+def _strict_part(name: str, part: Any, root: JSON, within: tuple[str, ...]) -> Any:
+    if name in ("$defs", "definitions", "properties") and isinstance(part, dict):
+        named = cast("dict[str, JSON]", part)
+        return {key: _strict(each, root, within) for key, each in named.items()}
+    if name in ("anyOf", "allOf") and isinstance(part, list):
+        return [_strict(each, root, within) for each in cast("list[JSON]", part)]
+    if name == "items" and isinstance(part, dict):
+        return _strict(cast("JSON", part), root, within)
+    return part
+
+
+def _resolved(root: JSON, reference: str) -> JSON:
+    found: Any = root
+    for name in reference.removeprefix("#/").split("/"):
+        found = found.get(name.replace("~1", "/").replace("~0", "~"))
+        if not _is_mapping(found):
+            raise ConfigurationError(f"the schema refers to {reference!r}, which is not in it")
+    return cast("JSON", found)
