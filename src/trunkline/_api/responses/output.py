@@ -59,9 +59,9 @@ class Output:
         if said.content:
             logprobs, self._logprobs = self._logprobs, []
             self._message().say(said.content, logprobs)
+        self._annotate(said)
         if said.refusal:
             self._message().refuse(said.refusal)
-        self._annotate(said)
         calls: Sequence[ToolCall | ToolCallDelta] = said.tool_calls or ()
         for number, call in enumerate(calls):
             self._call(getattr(call, "index", number), call)
