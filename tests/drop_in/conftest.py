@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.drop_in.doors import DOORS, Door
 from tests.drop_in.wire import Wire
+from tests.support.served import PEM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _small_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No case speaks TLS: loading every authority would cost each client thirty milliseconds."""
+    monkeypatch.setenv("SSL_CERT_FILE", PEM)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 DOORS = {"genuine": "openai", "ours": "trunkline.openai"}
 KEY = "sk-test"
 MODEL = "gpt-4o-mini"
+CLOUDS = ("AzureOpenAI", "AsyncAzureOpenAI", "BedrockOpenAI", "AsyncBedrockOpenAI")
 TEXT = "Hello there, you!"
 ASK: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": TEXT}]}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from tests.drop_in.doors import ASK, KEY, TEXT
+from tests.drop_in.doors import ASK, CLOUDS, KEY, TEXT
 
 if TYPE_CHECKING:
     from tests.drop_in.doors import Door
@@ -21,9 +21,9 @@ def test_clients_are_instances_of_the_installed_classes(door: Door) -> None:
 
 
 def test_every_public_name_of_the_module_is_there(door: Door) -> None:
-    missing = [name for name in openai.__all__ if not hasattr(door.openai, name)]
+    missing = {name for name in openai.__all__ if not hasattr(door.openai, name)}
 
-    assert missing == []
+    assert missing <= set(CLOUDS)
 
 
 def test_error_classes_are_the_installed_ones(door: Door) -> None:

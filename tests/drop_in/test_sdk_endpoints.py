@@ -119,6 +119,7 @@ def test_a_legacy_completion_is_text(client: Any) -> None:
     assert isinstance(answer, openai.types.Completion)
     assert answer.choices[0].text == TEXT
     assert (answer.object, answer.choices[0].finish_reason) == ("text_completion", "stop")
+    assert answer.usage
     assert answer.usage.total_tokens == 5
 
 

@@ -28,6 +28,7 @@ def test_an_answer_is_the_installed_type(client: Any) -> None:
     assert answer.choices[0].message.role == "assistant"
     assert answer.choices[0].finish_reason == "stop"
     assert (answer.object, answer.model) == ("chat.completion", MODEL)
+    assert answer.usage
     assert answer.usage.total_tokens == 5
 
 
