@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from trunkline.types.chat import ToolCallDelta
+
 from .items import Call, Message, Reasoning
 from .reading import is_list, is_object, rest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trunkline.types.chat import ChatCompletionMessage, ChoiceDelta, ToolCall, ToolCallDelta
+    from trunkline.types.chat import ChatCompletionMessage, ChoiceDelta, ToolCall
 
     from .items import Item
     from .reading import JSON
@@ -64,7 +66,8 @@ class Output:
             self._message().refuse(said.refusal)
         calls: Sequence[ToolCall | ToolCallDelta] = said.tool_calls or ()
         for number, call in enumerate(calls):
-            self._call(getattr(call, "index", number), call)
+            # A whole call may have an index too, from servers that count wrongly.
+            self._call(call.index if isinstance(call, ToolCallDelta) else number, call)
         if said.__pydantic_extra__ or "audio" in said.model_fields_set:
             self._keep(said.__pydantic_extra__ or {}, said.audio)
 
@@ -139,7 +142,7 @@ class Output:
             self._calls[number] = item
             self._begin(item)
         piece = told.get("input") or (function and function.arguments) or ""
-        item.add(piece, rest(extra, ("custom",)))
+        item.add(piece, rest(extra, ("custom", "index")))
 
     def _begin(self, item: Item) -> None:
         self._count += 1
