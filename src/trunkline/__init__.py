@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ._event_streams import AsyncChatCompletionStream, ChatCompletionStream
     from ._raw import RawResponse
     from ._router import AsyncRouter, Router
+    from ._schemas import pydantic_function_tool
     from ._streams import AsyncStream, Stream
-    from ._structured import pydantic_function_tool
     from .catalog.models import Model
     from .errors import (
         AccessDeniedError,
@@ -66,8 +66,8 @@ _HOMES = {
     "_event_streams": ("AsyncChatCompletionStream", "ChatCompletionStream"),
     "_raw": ("RawResponse",),
     "_router": ("AsyncRouter", "Router"),
+    "_schemas": ("pydantic_function_tool",),
     "_streams": ("AsyncStream", "Stream"),
-    "_structured": ("pydantic_function_tool",),
     "catalog.models": ("Model",),
     "errors": (
         "AccessDeniedError",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from trunkline._structured import fields_of, is_of_function, refuse_cut, so_far
+from trunkline._structured import fields_of, is_of_function, is_whole, refuse_cut, so_far
 from trunkline.types.chat import FunctionCall
 from trunkline.types.chat_events import (
     ChunkEvent,
@@ -33,7 +33,7 @@ from trunkline.types.parsed import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from trunkline._structured import Expected
     from trunkline.types.chat import (
@@ -111,6 +111,7 @@ class _ChoiceState(Generic[T]):
         self._calls: dict[int, ParsedFunctionToolCall] = {}
         self._logprobs: dict[str, list[Any]] = {}
         self._open_call: int | None = None
+        self._begun: dict[int, None] = {}  # calls in the order in which their pieces were said
         self._said: set[str] = set()
 
     def grow(self, choice: ChunkChoice) -> None:
@@ -145,13 +146,14 @@ class _ChoiceState(Generic[T]):
         if tokens := _tokens(choice, "refusal"):
             yield LogprobsRefusalDeltaEvent(refusal=tokens, snapshot=self._logprobs["refusal"])
         for call in delta.tool_calls or ():
-            if call.index != self._open_call:
+            if call.index in self._calls and call.index != self._open_call:
                 yield from self._content_done()
-                yield from self._call_done()
-            self._open_call = call.index
+                yield from self._calls_done(self._begun)
+                self._open_call = call.index
+                self._begun[call.index] = None
         if self.snapshot.finish_reason is not None:
             yield from self._content_done()
-            yield from self._call_done()
+            yield from self._calls_done(sorted(self._calls))
 
     def _grow_message(self, delta: ChoiceDelta) -> None:
         message = self.snapshot.message
@@ -203,19 +205,25 @@ class _ChoiceState(Generic[T]):
         if (tokens := self._logprobs.get("refusal")) and self._is_first("logprobs.refusal"):
             yield LogprobsRefusalDoneEvent(refusal=tokens)
 
-    def _call_done(self) -> Iterator[ChatCompletionStreamEvent[T]]:
-        index = self._open_call
-        call = None if index is None else self._calls.get(index)
-        if index is None or call is None or not self._is_first(f"call {index}"):
-            return
-        function = call.function
-        function.parsed_arguments = self._expected.of_function(function.name, function.arguments)
-        yield FunctionToolCallArgumentsDoneEvent(
-            name=function.name,
-            index=index,
-            arguments=function.arguments,
-            parsed_arguments=function.parsed_arguments,
-        )
+    def _calls_done(self, indices: Iterable[int]) -> Iterator[ChatCompletionStreamEvent[T]]:
+        """Say which calls are complete: those left for another, and at the end all of them.
+
+        Some providers mix the pieces of several calls, so one that is left is complete only if its
+        arguments are.
+        """
+        is_over = self.snapshot.finish_reason is not None
+        for index in indices:
+            function, name = self._calls[index].function, f"call {index}"
+            if name not in self._said and (is_over or is_whole(function.arguments)):
+                self._said.add(name)
+                parsed = self._expected.of_function(function.name, function.arguments)
+                function.parsed_arguments = parsed
+                yield FunctionToolCallArgumentsDoneEvent(
+                    name=function.name,
+                    index=index,
+                    arguments=function.arguments,
+                    parsed_arguments=parsed,
+                )
 
     def _is_first(self, what: str) -> bool:
         is_first = what not in self._said

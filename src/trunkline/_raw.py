@@ -61,7 +61,8 @@ class RawResponse(Generic[R]):
     """An answer with its headers; ``parse()`` gives what the call without ``raw`` returns.
 
     Attributes:
-        headers: ``x-request-id``, ``content-type``, and ``x-trunkline-…`` for the routing.
+        headers: ``x-request-id``, ``content-type``, ``x-trunkline-…`` for the routing, and those
+            of the provider's that are about the answer, such as rate limits.
         status_code: 200; whatever is no answer is raised.
     """
 
@@ -76,7 +77,7 @@ class RawResponse(Generic[R]):
         stream = answer if isinstance(answer, Stream | AsyncStream) else None
         named = routing_headers(answer.routing, request_id=stream.request_id if stream else None)
         kind = "application/json" if stream is None else "text/event-stream; charset=utf-8"
-        self.headers = Headers({"content-type": kind, **named})
+        self.headers = Headers({**answer.response_headers, "content-type": kind, **named})
 
     @property
     def routing(self) -> Routing:
@@ -169,9 +170,7 @@ class CompletionsWithRawResponse:
     ) -> RawResponse[ChatCompletion] | RawResponse[Stream]:
         """Answer a conversation, as ``create`` without ``raw`` does, and keep the headers."""
         return RawResponse(
-            self._completions.create(
-                messages=messages, model=model, stream=bool(stream), **params
-            )
+            self._completions.create(messages=messages, model=model, stream=bool(stream), **params)
         )
 
     def parse(

@@ -1,23 +1,23 @@
-"""Structured output: what a type looks like as a JSON schema, and an answer read as that type.
+"""Structured output: what a caller wants an answer read as, and the answer read.
 
-Decides what is asked of the model for a type, in the form that OpenAI calls strict, and how content
-and arguments come back. Pure: the call itself goes through the same door as any other.
+Decides how content and arguments come back, and what is raised where they cannot be read. What is
+asked of the model for a type is ``_schemas``' business; the call itself goes through the same door
+as any other.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast, is_typeddict
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from trunkline._arguments import is_omitted
 from trunkline._log import LOG
+from trunkline._schemas import adapter_of, schema_of
 from trunkline._settings import is_iterable
 from trunkline._values import drawn
 from trunkline.errors import (
@@ -38,38 +38,6 @@ T = TypeVar("T")
 JSON = dict[str, Any]
 
 _MOST_DETAILS = 3
-_LONGEST_NAME = 64
-_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]+")  # what OpenAI takes in the name of a schema or a tool
-
-
-class PydanticFunctionTool(dict[str, Any]):
-    """The definition of a function, which knows the model of its arguments."""
-
-    def __init__(self, definition: JSON, model: type[BaseModel]) -> None:
-        super().__init__(definition)
-        self.model = model
-
-
-def pydantic_function_tool(
-    model: type[BaseModel], *, name: str | None = None, description: str | None = None
-) -> dict[str, Any]:
-    """Return a tool whose arguments are a pydantic model, for ``tools=[...]``.
-
-    Args:
-        model: What the arguments are; ``parse`` and ``stream`` give them back as its instance.
-        name: Of the function; default: the model's.
-        description: Of the function; default: the model's docstring.
-
-    Raises:
-        ConfigurationError: ``model`` is no pydantic model.
-    """
-    if not _is_model(model):
-        raise ConfigurationError(f"a function tool needs a pydantic model, not {model!r:.60}")
-    described = model.__doc__ if description is None else description
-    function = {"name": name or _name_of(model), "strict": True, "parameters": schema_of(model)}
-    if described is not None:
-        function["description"] = described
-    return {"type": "function", "function": PydanticFunctionTool(function, model)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +68,7 @@ class Expected(Generic[T]):
     def of_function(self, name: str, arguments: str) -> Any:
         """Read the arguments of a function; ``None`` where it is not strict or was not offered."""
         read = self.arguments.get(name)
-        return None if read is None else read(arguments)
+        return None if read is None else read(arguments or "{}")  # of a function that takes none
 
     def parsed(self, completion: ChatCompletion) -> ParsedChatCompletion[T]:
         """Return an answer with all in it read.
@@ -117,7 +85,7 @@ class Expected(Generic[T]):
         said = {**fields_of(completion), "choices": choices}
         answer = cast("ParsedChatCompletion[T]", ParsedChatCompletion.model_validate(said))
         if (routing := completion.__pydantic_private__) and routing.get("_routing") is not None:
-            answer.attach_routing(completion.routing)
+            answer.attach_routing(completion.routing, completion.response_headers)
         return answer
 
     def _choice(self, choice: Choice) -> JSON:
@@ -162,17 +130,11 @@ def expected(response_format: Any, given: Mapping[str, Any], *, only_strict: boo
     if _is_mapping(response_format):
         params["response_format"] = response_format
     elif response_format is not None and not is_omitted(response_format):
-        name, adapter = _adapter(response_format)
+        name, adapter = adapter_of(response_format)
         read = partial(_read, adapter, "the answer", f"a {name}")
         schema = {"schema": schema_of(response_format), "name": name, "strict": True}
         params["response_format"] = {"type": "json_schema", "json_schema": schema}
     return Expected(params, read, dict(filter(None, map(_reader_of_tool, offered))))
-
-
-def schema_of(kind: type[Any]) -> JSON:
-    """Return a type's JSON schema in the strict form: closed objects that require all they name."""
-    schema = _adapter(kind)[1].json_schema()
-    return _strict(schema, schema, ())
 
 
 def so_far(text: str) -> Any:
@@ -181,6 +143,15 @@ def so_far(text: str) -> Any:
         return from_json(text, allow_partial=True)
     except ValueError:  # what it comes to is judged when it is complete
         return None
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is JSON from its beginning to its end."""
+    try:
+        from_json(text)
+    except ValueError:
+        return False
+    return True
 
 
 def refuse_cut(finish_reason: str | None) -> None:
@@ -235,30 +206,6 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if _is_mapping(value) else {}
 
 
-def _is_class(value: object) -> TypeGuard[type[Any]]:
-    return isinstance(value, type)
-
-
-def _is_model(value: object) -> bool:
-    return _is_class(value) and issubclass(value, BaseModel)
-
-
-def _name_of(kind: type[Any]) -> str:
-    return _NO_NAME.sub("_", kind.__name__)[:_LONGEST_NAME]
-
-
-def _adapter(kind: Any) -> tuple[str, TypeAdapter[Any]]:
-    if not (_is_class(kind) and (_is_model(kind) or is_dataclass(kind) or is_typeddict(kind))):
-        raise ConfigurationError(
-            f"response_format={kind!r:.60} is no type that can be parsed: give a pydantic model, "
-            "a dataclass, a TypedDict, or OpenAI's dict"
-        )
-    try:
-        return _name_of(kind), TypeAdapter(kind)
-    except PydanticUserError as error:
-        raise ConfigurationError(f"{kind.__name__} has no JSON schema: {error.message}") from None
-
-
 def _check_strict(tool: Any) -> None:
     offered = _mapping(tool)
     kind = offered.get("type")
@@ -305,50 +252,3 @@ def _read_json(what: str, text: str) -> Any:
 
 def _mismatch(what: str, kind: str, why: str) -> AnswerMismatchError:
     return AnswerMismatchError(f"{what} is not {kind} ({why}); it is in .completion as it came")
-
-
-def _strict(node: JSON, root: JSON, within: tuple[str, ...]) -> JSON:
-    """Return a schema in the strict form.
-
-    Args:
-        node: The schema.
-        root: Where references are looked up.
-        within: The references that this one stands in the place of.
-    """
-    node = dict(node)
-    if len(parts := cast("list[JSON]", node.get("allOf") or ())) == 1:
-        del node["allOf"]
-        node |= _strict(parts[0], root, within)
-    if node.get("default", ...) is None:  # what may be missing is null, so this says nothing
-        del node["default"]
-    reference = node.get("$ref")
-    if reference is not None and len(node) > 1:  # none may stand beside others
-        if reference in within:  # a type inside itself: the words beside it are what can go
-            return {"$ref": reference}
-        del node["$ref"]
-        return _strict({**_resolved(root, reference), **node}, root, (*within, reference))
-    if node.get("type") == "object":
-        node.setdefault("additionalProperties", False)
-    if isinstance(properties := node.get("properties"), dict):
-        node["required"] = list(cast("JSON", properties))
-    return {name: _strict_part(name, part, root, within) for name, part in node.items()}
-
-
-def _strict_part(name: str, part: Any, root: JSON, within: tuple[str, ...]) -> Any:
-    if name in ("$defs", "definitions", "properties") and isinstance(part, dict):
-        named = cast("dict[str, JSON]", part)
-        return {key: _strict(each, root, within) for key, each in named.items()}
-    if name in ("anyOf", "allOf") and isinstance(part, list):
-        return [_strict(each, root, within) for each in cast("list[JSON]", part)]
-    if name == "items" and isinstance(part, dict):
-        return _strict(cast("JSON", part), root, within)
-    return part
-
-
-def _resolved(root: JSON, reference: str) -> JSON:
-    found: Any = root
-    for name in reference.removeprefix("#/").split("/"):
-        found = found.get(name.replace("~1", "/").replace("~0", "~"))
-        if not _is_mapping(found):
-            raise ConfigurationError(f"the schema refers to {reference!r}, which is not in it")
-    return cast("JSON", found)

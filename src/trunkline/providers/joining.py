@@ -33,7 +33,7 @@ class _Building:
     function: JSON | None = None
     audio: JSON = field(default_factory=dict[str, Any])
     finish: str | None = None
-    logprobs: list[Any] = field(default_factory=list[Any])
+    logprobs: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     extra: JSON = field(default_factory=dict[str, Any])
     message_extra: JSON = field(default_factory=dict[str, Any])
 
@@ -210,11 +210,17 @@ def _add(building: _Building, choice: ChunkChoice) -> None:
         _add_audio(building.audio, delta.audio)
     elif delta.audio is not None:
         building.message_extra["audio"] = delta.audio
-    if is_object(choice.logprobs) and is_list(tokens := choice.logprobs.get("content")):
-        building.logprobs += tokens
+    if is_object(choice.logprobs):
+        _add_logprobs(building.logprobs, choice.logprobs)
     building.finish = choice.finish_reason or building.finish
     building.extra |= _said(choice.model_extra)
     building.message_extra |= _said(delta.model_extra)
+
+
+def _add_logprobs(logprobs: dict[str, list[Any]], more: JSON) -> None:
+    for name in ("content", "refusal"):
+        if is_list(tokens := more.get(name)):
+            logprobs.setdefault(name, []).extend(tokens)
 
 
 def _said(extra: JSON | None) -> JSON:
@@ -257,7 +263,7 @@ def _built(index: int, building: _Building) -> JSON:
         "index": index,
         "message": message,
         "finish_reason": building.finish or "length",
-        "logprobs": {"content": building.logprobs} if building.logprobs else None,
+        "logprobs": building.logprobs or None,
     }
 
 

@@ -5,12 +5,10 @@ Names and fields are those of the OpenAI SDK. When which event comes is ``_chat_
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal
 
 from .chat import ChatCompletionChunk, Shape
-from .parsed import ChatCompletionSnapshot
-
-T = TypeVar("T")
+from .parsed import ChatCompletionSnapshot, T
 
 
 class ChunkEvent(Shape, Generic[T]):
