@@ -7,6 +7,7 @@ client as well: what fails there too is not ours.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from importlib import import_module
 from importlib.util import find_spec
@@ -175,6 +176,16 @@ def inside(tmp_path: Path) -> Iterator[Door]:
 def auto(tmp_path: Path) -> Iterator[Door]:
     """Simulated models, to be asked for as ``auto``."""
     yield from _doors("auto", tmp_path)
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The current event loop of a synchronous test, for libraries that run in that one."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def _doors(kind: str, folder: Path) -> Iterator[Door]:

@@ -31,4 +31,24 @@ LIBRARIES: dict[str, Library] = {
     "openai-agents": Library(("openai-agents>=0.24",), "agents", "test_openai_agents.py"),
     "smolagents": Library(("smolagents[openai]>=1.26",), "smolagents", "test_smolagents.py"),
     "outlines": Library(("outlines[openai]>=1.3",), "outlines", "test_outlines.py"),
+    "langchain-openai": Library(
+        ("langchain-openai>=1.7",), "langchain_openai", "test_langchain.py"
+    ),
+    "llama-index": Library(
+        ("llama-index-llms-openai>=0.8", "llama-index-embeddings-openai>=0.7"),
+        "llama_index.llms.openai",
+        "test_llama_index.py",
+    ),
+    "litellm": Library(("litellm>=1.110",), "litellm", "test_litellm.py"),
+    "langfuse": Library(("langfuse>=5",), "langfuse", "test_langfuse.py"),
+    "opentelemetry": Library(
+        ("opentelemetry-instrumentation-genai-openai>=1.3b0", "opentelemetry-sdk>=1.45"),
+        "opentelemetry.instrumentation.genai.openai",
+        "test_opentelemetry.py",
+    ),
+    "openllmetry": Library(
+        ("opentelemetry-instrumentation-openai>=0.62", "opentelemetry-sdk>=1.45"),
+        "opentelemetry.instrumentation.openai",
+        "test_openllmetry.py",
+    ),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -63,15 +65,20 @@ def test_a_stream_spells_the_answer(door: Door) -> None:
     assert door.billed() == door.brain.usages
 
 
-def test_a_stream_left_early_is_booked(our_door: Door) -> None:
-    stream = _model(our_door).stream("one two three")
+# The collector may take the socket of the stream before the stream.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_stream_left_early_is_booked_as_what_came(our_door: Door) -> None:
+    model = _model(our_door)
+    stream = model.stream("one two three")
     next(stream)
-    stream.close()
+    stream.close()  # outlines drops the SDK's stream unclosed, which leaves it to the collector
+    gc.collect()
+    model("next")
 
-    rows = our_door.rows()
+    left, _ = our_door.rows()
 
-    assert len(rows) == 1
-    assert rows[0].state in ("settled", "estimated")
+    assert left.state == "estimated"
+    assert 0 < left.cost_usd < Decimal("0.001")
 
 
 def test_several_answers_come_as_a_list(door: Door) -> None:
@@ -150,12 +157,12 @@ def test_a_stream_that_fails_at_once_is_the_same_error(door: Door) -> None:
 
 
 def test_a_stream_that_breaks_off_raises_after_its_pieces(door: Door) -> None:
-    seen: list[str] = []
+    stream = _model(door).stream("BREAK here")
 
-    with pytest.raises(outlines.exceptions.APIError) as caught:
-        seen.extend(_model(door).stream("BREAK here"))
-
-    assert isinstance(caught.value.original_exception, openai.APIError)
+    assert next(stream) == ""
+    assert next(stream) == "You"
+    with pytest.raises(openai.APIError, match="broken off"):
+        next(stream)
 
 
 def test_a_refusal_is_a_generation_error(door: Door) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -193,12 +192,12 @@ async def test_a_conversation_goes_on(door: Door, model: Any) -> None:
     assert door.billed() == door.brain.usages
 
 
-def test_sync_runs_of_one_client_have_a_loop_each(our_door: Door, api: str) -> None:
+def test_sync_runs_share_a_client(our_door: Door, api: str, loop: Any) -> None:
     client = our_door.async_client()
     agent = _weather_agent(_over(client, our_door, api))
 
     outputs = [agent.run_sync(f"city={city}").output for city in ("Paris", "Rome")]
-    asyncio.run(client.close())
+    loop.run_until_complete(client.close())
 
     assert outputs == [f"The tool said: sunny in {city}" for city in ("Paris", "Rome")]
     assert our_door.billed() == our_door.brain.usages
@@ -233,11 +232,9 @@ async def test_a_stream_that_fails_at_once_is_the_same_error(door: Door, model: 
 
 
 async def test_a_stream_that_breaks_off_raises(door: Door, model: Any) -> None:
-    with pytest.raises(ModelAPIError) as caught:
+    with pytest.raises(ModelAPIError, match="broken off"):
         async with Agent(model).run_stream("BREAK here") as run:
             await run.get_output()
-
-    assert isinstance(caught.value.__cause__, openai.APIError)
 
 
 async def test_a_budget_refuses_once_and_nothing_is_sent(inside: Door, inner: Any) -> None:
