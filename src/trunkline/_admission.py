@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Every provider has words for these, so a call of nothing else need not ask who objects.
 _PLAIN = frozenset({"messages", "max_tokens", "max_completion_tokens"})
+LONGEST_OBEYED_S = 60.0
+"""Longest wait before a retry that is kept when a provider asks for it."""
 OPENAI = "openai"
 """Whose API is passed on to where we have no words for a path of it."""
 LISTING = Model("models.list", input_usd_per_m=0, output_usd_per_m=0, supports=())
@@ -233,6 +235,7 @@ def admit_passed(asked: Arguments, task: Task[Any], at: Circumstances) -> Call:
         input_tokens=0,
         unbounded=(asked.params["path"],),
         output_cap=0,
+        text={},
     )
 
 
@@ -250,9 +253,14 @@ def make_call(
     input_tokens: int,
     unbounded: tuple[str, ...],
     output_cap: int | None,
+    text: Mapping[str, Any] | None = None,
 ) -> Call:
-    """Make a call of its parts; the rest is in the arguments and the settings."""
+    """Make a call of its parts; the rest is in the arguments and the settings.
+
+    ``text`` is what of the parameters is sent as text and counts as input; all, if left out.
+    """
     settings = at.settings
+    text = asked.params if text is None else text
     timeout = at.timeout_of(asked.timeout) if asked.has_timeout else settings.timeout
     return Call(
         task=task,
@@ -267,8 +275,8 @@ def make_call(
         ruled_out=ruled_out,
         fallbacks=fallbacks,
         reason=reason,
-        input_bytes=tokens.input_bound_bytes(asked.params),
-        unseen_bytes=tokens.unseen_bytes(asked.params),
+        input_bytes=tokens.input_bound_bytes(text),
+        unseen_bytes=tokens.unseen_bytes(text),
         input_tokens=input_tokens,
         unbounded=unbounded,
         output_cap=output_cap,
@@ -375,7 +383,12 @@ def _keyless(
 def _deadline(settings: Settings, timeout: Timeout, *, stream: bool) -> float | None:
     if settings.deadline_s is not None:
         return settings.deadline_s
-    return None if stream else timeout.read_s
+    if stream or timeout.read_s is None:
+        return None
+    if not settings.timeout_is_per_attempt:
+        return timeout.read_s
+    retries = settings.max_retries
+    return timeout.read_s * (retries + 1) + LONGEST_OBEYED_S * retries
 
 
 def _nobody(requested: str, out: Sequence[tuple[Deployment, str]]) -> NoEligibleModelError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trunkline import _retries, _store
 from trunkline.catalog import pricing
@@ -64,6 +64,14 @@ class Outcome:
     may_have_billed: bool = True
 
 
+class Received(Protocol):
+    """A stream as far as it came."""
+
+    def outcome(self, error: BaseException | None) -> Outcome:
+        """Say what the exchange came to."""
+        ...
+
+
 class Hold:
     """One call's hold, from the reservation to its end.
 
@@ -78,6 +86,8 @@ class Hold:
         in_flight: Whether a request may be on its way, so that its outcome is unknown.
         input_bytes: The bound of the input that is held for: the call's, or that of a body which
             turned out longer.
+        reading: The stream that the call became, so that a finaliser knows what came; in a cycle of
+            garbage nobody knows whose runs first.
         body_bytes: How long a body may be for that bound to hold; compared before each exchange.
     """
 
@@ -96,6 +106,7 @@ class Hold:
         self._pid = os.getpid()
         self._now = engine.clock
         self._renew_at: float | None = None
+        self.reading: Received | None = None
         self.draw: Granted
         self.granted: Granted
         self.deployment: Deployment
@@ -321,7 +332,8 @@ class Hold:
     def __del__(self) -> None:
         # The last net, for an interrupt that hit the clean-up itself; lock-free as a finaliser is.
         if getattr(self, "is_open", False) and self._pid == os.getpid():
-            self.end_later(self._interrupted(GeneratorExit()))
+            reading = self.reading
+            self.end_later(reading.outcome(None) if reading else self._interrupted(GeneratorExit()))
 
     def _interrupted(self, error: BaseException) -> Outcome:
         may_have_billed = self.in_flight and _retries.may_have_billed(error)

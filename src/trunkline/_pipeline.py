@@ -6,7 +6,7 @@ elsewhere. The same code serves ``Router`` and ``AsyncRouter``, plain and stream
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -16,7 +16,7 @@ from trunkline._holds import Hold, Outcome
 from trunkline._io.body import read_all
 from trunkline._settings import with_route
 from trunkline._streams import Reading, StreamCore, elapsed_s
-from trunkline._tasks import CHAT
+from trunkline._tasks import CHAT, Told
 from trunkline.errors import (
     APIError,
     ConfigurationError,
@@ -105,6 +105,7 @@ class Answer:
     reading: Reading | None
     first: list[ChatCompletionChunk]
     outcome: Outcome
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Exchanges:
@@ -127,7 +128,8 @@ class Exchanges:
             return StreamCore(self.io, self.hold, answer.reading, answer.first, self.adjusted)
         await self.hold.end(self.io, answer.outcome)
         routing = self.hold.routing(answer.outcome, self.adjusted)
-        await self.call.task.deliver(self.engine, self.io, answer.whole, routing)
+        told = Told(routing, answer.headers)
+        await self.call.task.deliver(self.engine, self.io, answer.whole, told)
         return answer.whole
 
     async def _first_that_answers(self) -> Answer:
@@ -243,7 +245,7 @@ class Exchanges:
         whole = task.parse(provider, response, built.exchange)
         duration_s = elapsed_s(self.io, source, started)
         outcome = task.outcome(whole, duration_s, request_id(source.headers))
-        return Answer(whole, None, [], outcome)
+        return Answer(whole, None, [], outcome, source.headers)
 
     def _failed(self, error: BaseException, duration_s: float, source: ByteSource | None) -> None:
         begun = self.reading is not None and self.reading.has_begun

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from trunkline._admission import LONGEST_OBEYED_S
 from trunkline.errors import (
     APIConnectionError,
     APIError,
@@ -29,7 +30,6 @@ T = TypeVar("T")
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 8.0
-LONGEST_OBEYED_S = 60.0
 _RETRIED = frozenset({408, 409, 429})
 _CALLERS_FAULT = frozenset({400, 413, 422})
 # Types and codes of an account that cannot pay: some come as a 400.

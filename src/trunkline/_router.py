@@ -490,4 +490,5 @@ class Parts(NamedTuple):
 
 def parts_of(router: _Base) -> Parts:
     """Return what a router of either kind answers with."""
-    return Parts(router._engine, router._pool, router._scoped)  # noqa: SLF001  # of this module
+    engine, pool = router._engine, router._pool  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # of this module
+    return Parts(engine, pool, router._scoped)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

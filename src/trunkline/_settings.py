@@ -25,7 +25,12 @@ POLICY_NAMES = ("learned", "cheapest", "fastest", "baseline")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one view of a Router asks for when the call itself is silent."""
+    """What one view of a Router asks for when the call itself is silent.
+
+    Attributes:
+        timeout_is_per_attempt: Whether each retry has a timeout of its own, as in the SDK, so that
+            the deadline of a call without one has room for all of them.
+    """
 
     models: tuple[str, ...] | None = None
     objective: Objective = field(default_factory=Objective)
@@ -41,6 +46,7 @@ class Settings:
     unpriced: str = "refuse"
     drop_params: bool = False
     blocks: tuple[tuple[str, int], ...] = ()
+    timeout_is_per_attempt: bool = False
 
 
 def with_route(settings: Settings, route: RouteOptions) -> Settings:

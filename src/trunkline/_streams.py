@@ -24,9 +24,10 @@ from trunkline.errors import (
 from trunkline.providers.base import HoldsItsEnd, KnowsItsEnd
 from trunkline.providers.endpoint import request_id
 from trunkline.providers.joining import Joined, has_more
+from trunkline.types.headers import handed_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from trunkline._holds import Hold
@@ -249,6 +250,7 @@ class StreamCore:
         self.is_closed = False
         self.adjusted = adjusted
         self._pid = os.getpid()
+        hold.reading = reading
         read_s = hold.call.timeout.read_s
         self._idle_s = IDLE_AFTER_CONTENT_S if read_s is None else min(IDLE_AFTER_CONTENT_S, read_s)
         self._max_tokens = OVERRUN_FACTOR * hold.call.n * hold_cap(hold) + OVERRUN_SLACK
@@ -292,11 +294,25 @@ class StreamCore:
         self.hold.end_later(self.reading.outcome(None))
         self.reading.source.abort()
 
+    def routing_so_far(self) -> Routing:
+        """Tell how the answer came about; complete once the stream has ended."""
+        return self.routing or self.hold.routing(self.reading.outcome(None), self.adjusted)
+
+    @property
+    def response_headers(self) -> Mapping[str, str]:
+        """The provider's response headers that are about the answer, such as rate limits."""
+        return handed_on(self.reading.source.headers)
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the exchange, where it sent one."""
+        return request_id(self.reading.source.headers)
+
     def response(self) -> ChatCompletion | None:
         """Join what has come so far into a completion; ``None`` if nothing has."""
         joined = self.reading.joined.completion(self.reading.decoder.usage)
         if joined is not None and self.routing is not None:
-            joined.attach_routing(self.routing)
+            joined.attach_routing(self.routing, self.response_headers)
         return joined
 
     async def _advance(self) -> None:
@@ -408,13 +424,17 @@ class _Face:
     @property
     def routing(self) -> Routing:
         """Why this model and what happened; complete once the stream has ended."""
-        core = self._core
-        return core.routing or core.hold.routing(core.reading.outcome(None), core.adjusted)
+        return self._core.routing_so_far()
 
     @property
     def request_id(self) -> str | None:
         """The provider's id of the exchange, where it sent one."""
-        return request_id(self._core.reading.source.headers)
+        return self._core.request_id
+
+    @property
+    def response_headers(self) -> Mapping[str, str]:
+        """The provider's response headers that are about the answer, such as rate limits."""
+        return self._core.response_headers
 
     def __del__(self) -> None:
         core = getattr(self, "_core", None)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from trunkline import _admission, _arguments, _decisions
 from trunkline._followup import answered
 from trunkline._holds import Outcome
 from trunkline.types.chat import Usage
+from trunkline.types.headers import handed_on
 
 if TYPE_CHECKING:
     from trunkline._admission import Call, Circumstances
@@ -43,6 +44,13 @@ A = TypeVar("A")
 _NOTHING_USED = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
 
 
+class Told(NamedTuple):
+    """What is told of an answer beside itself: how it came about, and its response headers."""
+
+    routing: Routing
+    headers: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Task(Generic[A]):
     """One kind of call.
@@ -65,7 +73,7 @@ class Task(Generic[A]):
     build: Callable[[Any, Asked], ProviderRequest]
     parse: Callable[[Any, HttpResponse, Exchange], Any]
     outcome: Callable[[Any, float, str | None], Outcome]
-    deliver: Callable[[Engine, IO, Any, Routing], Awaitable[None]]
+    deliver: Callable[[Engine, IO, Any, Told], Awaitable[None]]
 
 
 async def _by_learning(engine: Engine, io: IO, call: Call) -> Choice:
@@ -112,11 +120,9 @@ def _output_bytes(completion: ChatCompletion) -> int:
     return sum(len(str(part).encode("utf-8", "surrogatepass")) for part in said if part)
 
 
-async def _deliver_chat(
-    engine: Engine, io: IO, completion: ChatCompletion, routing: Routing
-) -> None:
-    completion.attach_routing(routing)
-    await answered(engine, io, routing, lambda: completion)
+async def _deliver_chat(engine: Engine, io: IO, completion: ChatCompletion, told: Told) -> None:
+    completion.attach_routing(told.routing, handed_on(told.headers))
+    await answered(engine, io, told.routing, lambda: completion)
 
 
 def _build_embeddings(provider: Embeds, asked: Asked) -> ProviderRequest:
@@ -149,9 +155,9 @@ async def _deliver_embeddings(
     engine: Engine,
     io: IO,  # noqa: ARG001  # every task's shape
     answer: CreateEmbeddingResponse,
-    routing: Routing,
+    told: Told,
 ) -> None:
-    answer.attach_routing(routing)
+    answer.attach_routing(told.routing, handed_on(told.headers))
     engine.emit("response", answer)
 
 
@@ -167,7 +173,7 @@ def _outcome_of_list(_: ModelsPage, duration_s: float, request_id: str | None) -
     return Outcome(usage=_NOTHING_USED, is_whole=True, duration_s=duration_s, request_id=request_id)
 
 
-async def _deliver_list(engine: Engine, io: IO, page: ModelsPage, routing: Routing) -> None:
+async def _deliver_list(engine: Engine, io: IO, page: ModelsPage, told: Told) -> None:
     """Do nothing: a page is a part of an answer, and carries no routing."""
 
 
@@ -191,8 +197,8 @@ def _outcome_of_passed(_: Passed, duration_s: float, request_id: str | None) -> 
     return Outcome(is_whole=True, duration_s=duration_s, request_id=request_id)
 
 
-async def _deliver_passed(engine: Engine, io: IO, passed: Passed, routing: Routing) -> None:  # noqa: ARG001  # every task's shape
-    passed.routing = routing
+async def _deliver_passed(engine: Engine, io: IO, passed: Passed, told: Told) -> None:  # noqa: ARG001  # every task's shape
+    passed.routing = told.routing
 
 
 CHAT: Task[ChatCompletion | StreamCore] = Task(

@@ -110,6 +110,7 @@ class APIError(TrunklineError):
         retry_after: Seconds the provider asked us to wait.
         should_retry: The provider's own word (``x-should-retry``), which overrides the status.
         sent: Whether the request may have reached the provider, so that it may have been billed.
+        provider_message: What the provider itself said, where it said something.
     """
 
     def __init__(
@@ -122,9 +123,11 @@ class APIError(TrunklineError):
         retry_after: float | None = None,
         should_retry: bool | None = None,
         sent: bool = True,
+        provider_message: str | None = None,
         **where: Any,
     ) -> None:
         super().__init__(message, **where)
+        self.provider_message = provider_message
         self.type = type
         self.code = code
         self.param = param

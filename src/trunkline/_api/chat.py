@@ -16,7 +16,7 @@ from trunkline._tasks import CHAT
 from trunkline.types.params import CHAT_PARAMS
 
 from .messages import Reply, told
-from .streams import Events, reply_with
+from .streams import reply_with
 
 if TYPE_CHECKING:
     from trunkline._engine import Engine
@@ -36,8 +36,8 @@ async def chat(engine: Engine, io: IO, settings: Settings, request: ApiRequest) 
     given = request.given(request.json(), CHAT_PARAMS)
     answer = await _pipeline.create(engine, io, settings, given, CHAT)
     if isinstance(answer, StreamCore):
-        return reply_with(Events(answer, ChunkWriter()))
-    return Reply(200, told(answer.routing), to_json(written(answer)))
+        return reply_with(answer, ChunkWriter())
+    return Reply(200, told(answer), to_json(written(answer)))
 
 
 def written(completion: ChatCompletion) -> JSON:
@@ -99,4 +99,6 @@ def _said(chunk: ChatCompletionChunk) -> JSON:
     said["object"] = chunk.object
     for choice, was in zip(said["choices"], chunk.choices, strict=True):
         choice["index"] = was.index
+        if was.delta.tool_calls:  # what says null of a call would take back what was said before
+            choice["delta"] = was.delta.model_dump(exclude_unset=True, exclude_none=True)
     return said

@@ -6,7 +6,7 @@ refused by name before anything is sent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
 
@@ -17,7 +17,7 @@ from trunkline.errors import BadRequestError
 from trunkline.types.params import CHAT_PARAMS
 
 from .messages import Reply, told
-from .streams import Events, reply_with
+from .streams import reply_with
 
 if TYPE_CHECKING:
     from trunkline._engine import Engine
@@ -54,12 +54,12 @@ async def completions(engine: Engine, io: IO, settings: Settings, request: ApiRe
     answer = await _pipeline.create(engine, io, settings, given, CHAT)
     before = prompt if echo else ""
     if isinstance(answer, StreamCore):
-        return reply_with(Events(answer, TextWriter(before)))
-    return Reply(200, told(answer.routing), to_json(_written(answer, before)))
+        return reply_with(answer, TextWriter(before))
+    return Reply(200, told(answer), to_json(_written(answer, before)))
 
 
 def _prompt(given: Any) -> str:
-    prompts: list[Any] = given if isinstance(given, list) else [given]
+    prompts = cast("list[Any]", given) if isinstance(given, list) else [given]
     if len(prompts) != 1 or not isinstance(prompt := prompts[0], str):
         raise _refused("prompt", "prompt must be one string: send one request a prompt, no tokens")
     return prompt

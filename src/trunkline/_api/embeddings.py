@@ -26,4 +26,4 @@ async def embeddings(engine: Engine, io: IO, settings: Settings, request: ApiReq
     answer = await _pipeline.create(engine, io, settings, given, EMBEDDINGS)
     said = answer.model_dump()  # all fields: a few, and each is relied upon
     said["trunkline"] = answer.routing
-    return Reply(200, told(answer.routing), to_json(said))
+    return Reply(200, told(answer), to_json(said))

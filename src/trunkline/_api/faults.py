@@ -58,7 +58,7 @@ def reply_of(error: TrunklineError) -> Reply | None:
 def body_of(error: TrunklineError, status: int, code: str | None = None) -> dict[str, Any]:
     """Return what OpenAI's API says of an error, and of ours the routing id and the attempts."""
     return {
-        "message": error.message,
+        "message": getattr(error, "provider_message", None) or error.message,
         "type": getattr(error, "type", None) or _TYPES.get(status, "server_error"),
         "param": getattr(error, "param", None),
         "code": getattr(error, "code", None) or code,

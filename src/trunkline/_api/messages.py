@@ -103,6 +103,20 @@ class Reply:
     body: bytes | Streamed = field(repr=False)
 
 
-def told(routing: Routing) -> dict[str, str]:
-    """Return the headers of a JSON reply with a routing."""
-    return {**JSON_TYPE, **routing_headers(routing)}
+class Answered(Protocol):
+    """An answer of the pipeline."""
+
+    @property
+    def routing(self) -> Routing:
+        """How it came about."""
+        ...
+
+    @property
+    def response_headers(self) -> Mapping[str, str]:
+        """The provider's response headers that are about it."""
+        ...
+
+
+def told(answer: Answered) -> dict[str, str]:
+    """Return the headers of a JSON reply: the provider's, the type, and what the routing says."""
+    return {**answer.response_headers, **JSON_TYPE, **routing_headers(answer.routing)}

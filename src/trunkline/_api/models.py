@@ -1,7 +1,8 @@
 """``/models``: the names that can be asked for, as OpenAI's API lists models.
 
 Decides how they are spelled: OpenAI's own bare, as everywhere in code written for it, the others
-with their provider; ``auto`` and the aliases come first. Reaches no provider.
+with their provider; ``auto`` and the aliases come first. Reaches no provider, unless all of them
+are servers at addresses of their own, of which no catalogue knows: then they are asked.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from pydantic_core import to_json
 from trunkline import _models
 from trunkline._settings import AUTO
 from trunkline.errors import ConfigurationError, NotFoundError
+from trunkline.providers.base import ListsModels
 
 from .messages import JSON_TYPE, Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trunkline._engine import Engine
     from trunkline._io.protocol import IO
     from trunkline._settings import Settings
@@ -28,15 +32,15 @@ if TYPE_CHECKING:
 _OWN = "openai/"
 
 
-async def models(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:  # noqa: ARG001  # every path's shape
+async def models(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:
     """Answer ``GET /models``."""
     engine.require_provider()
     named = [_row(name, "trunkline") for name in (AUTO, *engine.aliases)]
-    known = [_described(info) for info in _models.known(engine)]
+    known = [_described(info) for info in await _known(engine, io, settings, request)]
     return Reply(200, JSON_TYPE, to_json({"object": "list", "data": [*named, *known]}))
 
 
-async def model(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:  # noqa: ARG001  # every path's shape
+async def model(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:
     """Answer ``GET /models/{model}``.
 
     Raises:
@@ -45,12 +49,36 @@ async def model(engine: Engine, io: IO, settings: Settings, request: ApiRequest)
     name = unquote(request.path.removeprefix("/models/"))
     if name == AUTO or name in engine.aliases:
         return Reply(200, JSON_TYPE, to_json(_row(name, "trunkline")))
+    if _are_elsewhere(engine):
+        known = await _known(engine, io, settings, request)
+        rows = [_described(info) for info in known if name in (info.id, info.id.partition("/")[2])]
+        if not rows:
+            raise NotFoundError(
+                f"no provider here has a model {name!r}", code="model_not_found", sent=False
+            )
+        return Reply(200, JSON_TYPE, to_json({**rows[0], "id": name}))
     try:
         found = engine.resolve(name)
     except ConfigurationError as error:
         raise NotFoundError(error.message, code="model_not_found", sent=False) from error
     described = _described(_models.model_info(found.deployment, found.reason))
     return Reply(200, JSON_TYPE, to_json({**described, "id": name}))
+
+
+async def _known(
+    engine: Engine, io: IO, settings: Settings, request: ApiRequest
+) -> Sequence[ModelInfo]:
+    if not _are_elsewhere(engine):
+        return _models.known(engine)
+    options = {} if request.timeout is None else {"timeout": request.timeout}
+    return await _models.live(io, engine, settings, options)
+
+
+def _are_elsewhere(engine: Engine) -> bool:
+    providers = engine.providers.values()
+    return all(
+        isinstance(p, ListsModels) and not getattr(p, "is_official", True) for p in providers
+    )
 
 
 def _described(info: ModelInfo) -> JSON:

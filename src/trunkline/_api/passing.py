@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trunkline import _pipeline
 from trunkline._tasks import PASSED
 from trunkline.errors import BudgetExceededError, NotFoundError
-from trunkline.types.headers import routing_headers
+from trunkline.types.headers import handed_on, routing_headers
 
 from .messages import Reply
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from trunkline._settings import Settings
 
     from .messages import ApiRequest
-
-# What is true of the connection it came over, and not of the answer.
-_OF_THE_WIRE = frozenset(
-    {"connection", "keep-alive", "content-length", "content-encoding", "transfer-encoding"}
-)
-_NOT_HANDED_ON = _OF_THE_WIRE | {"set-cookie", "alt-svc", "server"}
 
 
 async def passed_on(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:
@@ -54,10 +48,11 @@ async def passed_on(engine: Engine, io: IO, settings: Settings, request: ApiRequ
             routing_id=refused.routing_id,
             sent=False,
         ) from refused
-    said = {n: v for n, v in answer.response.headers.items() if n not in _NOT_HANDED_ON}
-    return Reply(
-        answer.response.status, {**said, **routing_headers(answer.routing)}, answer.response.body
-    )
+    response = answer.response
+    headers = {**handed_on(response.headers), **routing_headers(answer.routing)}
+    if (kind := response.headers.get("content-type")) is not None:
+        headers["content-type"] = kind
+    return Reply(response.status, headers, response.body)
 
 
 def _name_of(path: str) -> str:

@@ -15,7 +15,7 @@ from trunkline._tasks import CHAT
 
 from .messages import Reply, told
 from .responses import ResponseEvents, read_request, whole_response
-from .streams import Events, reply_with
+from .streams import reply_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,9 +38,9 @@ async def responses(engine: Engine, io: IO, settings: Settings, request: ApiRequ
     answer = await _pipeline.create(engine, io, settings, given, CHAT)
     if isinstance(answer, StreamCore):
         events = ResponseEvents(wanted, response_id=response_id, created=created)
-        return reply_with(Events(answer, ResponseWriter(events)))
+        return reply_with(answer, ResponseWriter(events))
     said = whole_response(wanted, answer, response_id=response_id, created=created)
-    return Reply(200, told(answer.routing), to_json({**said, "trunkline": answer.routing}))
+    return Reply(200, told(answer), to_json({**said, "trunkline": answer.routing}))
 
 
 class ResponseWriter:

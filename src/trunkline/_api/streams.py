@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trunkline._streams import Stream
 from trunkline.errors import APIStatusError, StreamInterruptedError
 from trunkline.types.headers import routing_headers
 
@@ -46,8 +45,6 @@ class Events:
     """The bytes of a stream: see ``messages.Streamed``."""
 
     def __init__(self, core: StreamCore, writer: Writer) -> None:
-        # Its finaliser ends what nobody closed.
-        self.stream = Stream(core)
         self._core = core
         self._writer = writer
         self._begun = writer.begin()
@@ -76,7 +73,7 @@ class Events:
         chunk = await core.next_chunk()
         if chunk is None:
             self._has_ended = True
-            return writer.end(self.stream.routing)
+            return writer.end(core.routing_so_far())
         pieces = [writer.feed(chunk)]
         while core.ready:  # what came at once leaves at once
             pieces.append(writer.feed(core.ready.popleft()))
@@ -86,11 +83,13 @@ class Events:
         """Stop early, or do nothing after the end."""
         await self._core.finish()
 
+    def __del__(self) -> None:
+        # No warning: the SDK's streams are dropped by libraries whose users could not heed it.
+        if (core := getattr(self, "_core", None)) is not None:
+            core.abandon()
 
-def reply_with(events: Events) -> Reply:
+
+def reply_with(core: StreamCore, writer: Writer) -> Reply:
     """Return the reply of a stream whose first chunk is here."""
-    headers = {**SSE_TYPE, **routing_headers(events.stream.routing)}
-    headers.pop("x-trunkline-cost-usd", None)  # known at the end, on the last chunk
-    if (request_id := events.stream.request_id) is not None:
-        headers["x-request-id"] = request_id
-    return Reply(200, headers, events)
+    routing = routing_headers(core.routing_so_far(), request_id=core.request_id)
+    return Reply(200, {**core.response_headers, **SSE_TYPE, **routing}, Events(core, writer))

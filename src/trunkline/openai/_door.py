@@ -69,11 +69,14 @@ class Habits:
         base_url: Without its trailing slash.
         headers: Lower-case names; the client's key among them.
         query: Parameters of every URL.
+        removable: Those of the headers that the OpenAI provider was made with, so that a request
+            without one is not for that provider as it is.
     """
 
     base_url: str
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
+    removable: frozenset[str] = frozenset()
 
 
 class Door:
@@ -83,8 +86,9 @@ class Door:
         router: Who answers.
         io: The effects to answer with, of the client's own kind.
         habits: What is no call's own.
-        provider_at: Makes the OpenAI provider of another base URL; ``None`` where the router was
-            handed in, whose providers know their endpoints.
+        provider_at: Makes the OpenAI provider of another base URL, without some of its headers
+            and query parameters; ``None`` where the router was handed in, whose providers know
+            their endpoints.
         owns: What is closed with the client.
     """
 
@@ -93,7 +97,7 @@ class Door:
         router: AnyRouter,
         io: IO,
         habits: Habits,
-        provider_at: Callable[[str], Provider] | None,
+        provider_at: Callable[[str, frozenset[str]], Provider] | None,
         owns: tuple[Any, ...] = (),
     ) -> None:
         self.router = router
@@ -102,7 +106,9 @@ class Door:
         self.io = io
         self._habits = habits
         self._provider_at = provider_at
-        self._engines: dict[str, Engine] = {habits.base_url: self._parts.engine}
+        self._engines: dict[tuple[str, frozenset[str]], Engine] = {
+            (habits.base_url, frozenset()): self._parts.engine
+        }
 
     def viewed(self, router: AnyRouter) -> Door:
         """Return a door to a view of the same router."""
@@ -115,10 +121,10 @@ class Door:
             APIConnectionError: There was no answer.
             ConfigurationError: It is for an endpoint that the router does not know.
         """
-        engine = self._engine_at(sent.base_url)
-        settings = self._parts.scoped()
-        if sent.max_retries != settings.max_retries:
-            settings = replace(settings, max_retries=sent.max_retries)
+        engine = self._engine_at(sent.base_url, self._missing(sent))
+        settings = replace(
+            self._parts.scoped(), max_retries=sent.max_retries, timeout_is_per_attempt=True
+        )
         return await serve(engine, self.io, settings, self._request(sent))
 
     def _request(self, sent: Sent) -> ApiRequest:
@@ -149,16 +155,24 @@ class Door:
         is_habit = self._habits.headers.get(name) == value
         return not (is_habit or name in _OF_THE_WIRE or name.startswith(_SDKS_OWN))
 
-    def _engine_at(self, base_url: str) -> Engine:
-        if (engine := self._engines.get(base_url)) is not None:
+    def _missing(self, sent: Sent) -> frozenset[str]:
+        """Name what the client carries and this request does not."""
+        habits = self._habits
+        if not habits.removable and not habits.query:
+            return frozenset()
+        present = {name.lower() for name, _ in sent.headers} | {name for name, _ in sent.query}
+        return frozenset({*habits.removable, *habits.query} - present)
+
+    def _engine_at(self, base_url: str, missing: frozenset[str]) -> Engine:
+        if (engine := self._engines.get((base_url, missing))) is not None:
             return engine
         if self._provider_at is None:
             raise ConfigurationError(
                 f"base_url={base_url!r:.200} is not known to the router that the client was made "
                 "with: add an OpenAIProvider of this base_url to it, or leave router= out"
             )
-        engine = self._parts.engine.asking(self._provider_at(base_url))
-        return self._engines.setdefault(base_url, engine)
+        engine = self._parts.engine.asking(self._provider_at(base_url, missing))
+        return self._engines.setdefault((base_url, missing), engine)
 
 
 def _with_named_key(headers: dict[str, str]) -> dict[str, str]:

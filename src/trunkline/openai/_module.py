@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import openai
@@ -11,6 +11,7 @@ import openai
 from ._clients import OpenAI
 
 _HOME = __name__.rpartition(".")[0]
+_at_hand: list[tuple[dict[str, Any], OpenAI]] = []
 _SETTINGS = (
     *("api_key", "organization", "project", "webhook_secret", "base_url", "timeout"),
     *("max_retries", "default_headers", "default_query", "http_client"),
@@ -32,18 +33,13 @@ def setting_or_resource(name: str) -> Any:
     return getattr(openai, name)
 
 
-def _settings() -> tuple[Any, ...]:
+def _settings() -> dict[str, Any]:
     module = sys.modules[_HOME]
-    return tuple(_hashable(getattr(module, name)) for name in _SETTINGS)
+    return {name: getattr(module, name) for name in _SETTINGS}
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(value.items()) if hasattr(value, "items") else value
-
-
-@lru_cache(maxsize=1)
-def _client_of(settings: tuple[Any, ...]) -> OpenAI:
-    given = dict(zip(_SETTINGS, settings, strict=True))
-    for name in ("default_headers", "default_query"):
-        given[name] = None if given[name] is None else dict(given[name])
-    return OpenAI(**given)
+def _client_of(settings: dict[str, Any]) -> OpenAI:
+    """Return the client of these settings, the one at hand where they are the same as before."""
+    if not _at_hand or _at_hand[-1][0] != settings:
+        _at_hand[:] = [(settings, OpenAI(**settings))]
+    return _at_hand[-1][1]

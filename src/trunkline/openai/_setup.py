@@ -3,12 +3,14 @@
 The SDK's keep their meaning and their variables. Those of OpenAI's endpoint (``api_key``,
 ``base_url``, ``organization``, ``project``, ``default_headers``, ``default_query``,
 ``http_client``) configure the Router's OpenAI provider. An explicit ``base_url`` is a choice of
-whom to ask, so that provider is then the only one unless ``providers=`` names more.
+whom to ask, so that provider is then the only one unless ``providers=`` names more; as in the SDK
+it is trusted, plain http to a machine of the local network included.
 """
 
 from __future__ import annotations
 
 import os
+from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ import openai
 
 from trunkline._router import parts_of
 from trunkline.errors import ConfigurationError
+from trunkline.providers.endpoint import host_of, is_metadata
 from trunkline.providers.openai import OpenAIProvider
 from trunkline.providers.registry import configured_from_environment
 
@@ -100,7 +103,7 @@ class Setup:
             raise openai.OpenAIError(error.message) from error
         except TypeError as error:  # an argument that neither the SDK nor a Router has
             raise TypeError(f"{type(client).__name__}: {error}") from None
-        provider_at = None if self.router is not None else self._provider_at(client)
+        provider_at = None if self.router is not None else partial(_provider, _endpoint(client))
         return Door(
             router,
             io(parts_of(router).pool),
@@ -137,31 +140,38 @@ class Setup:
     def _routers_arguments(self, client: Any) -> dict[str, Any]:
         found = {"timeout": client.timeout, "http_client": self.http_client, **self.routers}
         endpoint = _endpoint(client)
-        if "providers" in self.routers:  # then only what is said, not what is in the environment
-            said = self.sdks.get("api_key") not in (None, PLACEHOLDER)
-            return {**found, **endpoint} if said or "base_url" in endpoint else found
-        if "base_url" in endpoint:
-            found["providers"] = []
-        return {**found, **endpoint}
+        named = self.routers.get("providers")
+        if base_url_of(client) != _OFFICIAL:
+            own = _provider(endpoint, base_url_of(client), frozenset())
+            return {**found, "providers": [own, *(named or ())]}
+        if named is None or self.sdks.get("api_key") not in (None, PLACEHOLDER):
+            return {**found, **endpoint}
+        return found  # what the environment has is not asked for where providers are named
 
     def _habits(self, client: Any) -> Habits:
         headers = _headers_of(client)
+        removable = frozenset(filter(_is_callers, headers))
         if self.router is not None:  # no provider was made with them
             own: Mapping[str, str] = self.sdks.get("default_headers") or {}
             for name in own:
                 headers.pop(name.lower(), None)
+            removable = frozenset[str]()
         headers |= {n.lower(): v for n, v in client.auth_headers.items()}
         query = {n: str(v) for n, v in client.default_query.items()}
-        return Habits(base_url=base_url_of(client), headers=headers, query=query)
+        return Habits(
+            base_url=base_url_of(client), headers=headers, query=query, removable=removable
+        )
 
-    def _provider_at(self, client: Any) -> Callable[[str], Provider]:
-        arguments: dict[str, Any] = {"api_key": PLACEHOLDER, **_endpoint(client)}
 
-        def provider_at(base_url: str) -> Provider:
-            given: dict[str, Any] = {**arguments, "base_url": base_url}
-            return OpenAIProvider(**given)
-
-        return provider_at
+def _provider(endpoint: Mapping[str, Any], base_url: str, missing: frozenset[str]) -> Provider:
+    """Return the OpenAI provider at an address, without what is missing of headers and query."""
+    given: dict[str, Any] = {"api_key": PLACEHOLDER, **endpoint}
+    for name in ("default_headers", "default_query"):
+        kept = {n: v for n, v in given.get(name, {}).items() if n not in missing}
+        given[name] = kept
+    # Whoever writes an address in code means it; only a cloud's own credentials stay out of reach.
+    trusted = base_url != _OFFICIAL and not is_metadata(host_of(base_url))
+    return OpenAIProvider(base_url=base_url, trust_base_url=trusted, **given)
 
 
 def base_url_of(client: Any) -> str:
@@ -174,7 +184,6 @@ def _endpoint(client: Any) -> dict[str, Any]:
     headers = {n: v for n, v in _headers_of(client).items() if _is_callers(n)}
     key = client.auth_headers.get("Authorization", "").partition(" ")[2]
     found: dict[str, Any] = {
-        "base_url": base_url if (base_url := base_url_of(client)) != _OFFICIAL else None,
         "organization": client.organization,
         "project": client.project,
         "default_headers": headers or None,

@@ -151,6 +151,7 @@ def failure(response: HttpResponse, exchange: Exchange, source: Source) -> APIEr
         type=complaint.type,
         code=complaint.code,
         param=complaint.param,
+        provider_message=_message(complaint),
         retry_after=complaint.retry_after_s if asked_s is None else asked_s,
         should_retry=_should_retry(headers.get("x-should-retry"), complaint),
         request_id=request_id(headers, source.hidden(exchange)) or complaint.request_id,
@@ -169,6 +170,7 @@ def failure_in_stream(body: object, exchange: Exchange, source: Source) -> APIEr
         type=complaint.type,
         code=complaint.code,
         param=complaint.param,
+        provider_message=_message(complaint),
         retry_after=complaint.retry_after_s,
         should_retry=_should_retry(None, complaint),
         request_id=complaint.request_id,
@@ -188,12 +190,15 @@ def _said(
     shown: int | None = None,
 ) -> str:
     who = f"{source.provider}/{exchange.model} {verb}"
-    if complaint.message:
-        what = complaint.message[:_MESSAGE_LIMIT]
-    else:
+    what = _message(complaint)
+    if what is None:
         what = excerpt(body, source.hidden(exchange)) or "no message"
     hint = _hint(source, exchange) if status == 401 else ""
     return f"{who} ({shown or status}): {what}{hint}"
+
+
+def _message(complaint: Complaint) -> str | None:
+    return complaint.message[:_MESSAGE_LIMIT] if complaint.message else None
 
 
 def _hint(source: Source, exchange: Exchange) -> str:

@@ -140,6 +140,11 @@ class HostedProvider:
         return f"provider {self.name!r} has no key: set {variables}, or give api_key="
 
     @property
+    def is_official(self) -> bool:
+        """Whether it is at the provider's own address, of which the catalogue knows."""
+        return self._is_official
+
+    @property
     def owns_kind_keys(self) -> bool:
         """Whether a key of its kind (``x-openai-key``) is for it, whomever a call names.
 

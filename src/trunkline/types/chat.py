@@ -22,7 +22,7 @@ from pydantic import (
 from .money import MAX_TOKENS_BELIEVED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from trunkline.types.routing import Routing
 
@@ -226,6 +226,7 @@ class ChatCompletion(Shape):
 
     _routing: Routing | None = PrivateAttr(default=None)
     _request_id: str | None = PrivateAttr(default=None)
+    _response_headers: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def routing(self) -> Routing:
@@ -234,9 +235,17 @@ class ChatCompletion(Shape):
             raise AttributeError("this completion did not come from a Router, so it has no routing")
         return self._routing
 
-    def attach_routing(self, routing: Routing) -> None:
+    @property
+    def response_headers(self) -> Mapping[str, str]:
+        """The provider's response headers that are about the answer, such as rate limits."""
+        return self._response_headers
+
+    def attach_routing(
+        self, routing: Routing, response_headers: Mapping[str, str] | None = None
+    ) -> None:
         """Take the record of how this answer came about; the Router does it."""
         self._routing = routing
+        self._response_headers = response_headers or {}
         # The SDK's name for the provider's id of the request; documented there, so read by many.
         self._request_id = routing.attempts[-1].request_id if routing.attempts else None
 

@@ -12,6 +12,8 @@ from pydantic import Field, PrivateAttr, WrapValidator, field_validator
 from .chat import Shape, TokenCount, none_if_invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .routing import Routing
 
 
@@ -48,6 +50,7 @@ class CreateEmbeddingResponse(Shape):
 
     _routing: Routing | None = PrivateAttr(default=None)
     _request_id: str | None = PrivateAttr(default=None)
+    _response_headers: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def routing(self) -> Routing:
@@ -56,7 +59,15 @@ class CreateEmbeddingResponse(Shape):
             raise AttributeError("these embeddings did not come from a Router, so have no routing")
         return self._routing
 
-    def attach_routing(self, routing: Routing) -> None:
+    @property
+    def response_headers(self) -> Mapping[str, str]:
+        """The provider's response headers that are about the answer, such as rate limits."""
+        return self._response_headers
+
+    def attach_routing(
+        self, routing: Routing, response_headers: Mapping[str, str] | None = None
+    ) -> None:
         """Take the record of how this answer came about; the Router does it."""
         self._routing = routing
+        self._response_headers = response_headers or {}
         self._request_id = routing.attempts[-1].request_id if routing.attempts else None

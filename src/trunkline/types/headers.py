@@ -10,10 +10,30 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trunkline.types.routing import Routing
 
 # All that ``quote`` leaves as it is beside letters and digits: printable ASCII without "%" itself.
 _PLAIN = "".join(sign for sign in map(chr, range(0x20, 0x7F)) if sign != "%")
+
+
+# What is true of one connection, or of a session with it, and not of the answer.
+_OF_THE_WIRE = frozenset(
+    {
+        *("connection", "keep-alive", "content-length", "content-encoding", "transfer-encoding"),
+        *("content-type", "date", "server", "set-cookie", "alt-svc", "strict-transport-security"),
+    }
+)
+
+
+def handed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what of a provider's response headers is about the answer, such as rate limits.
+
+    Args:
+        headers: Lower-case names, free of keys.
+    """
+    return {name: value for name, value in headers.items() if name not in _OF_THE_WIRE}
 
 
 def routing_headers(routing: Routing, *, request_id: str | None = None) -> dict[str, str]:
