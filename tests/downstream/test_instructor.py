@@ -9,6 +9,7 @@ import instructor
 import openai
 import pytest
 from instructor.core import InstructorRetryException
+from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
@@ -84,9 +85,8 @@ def test_the_completion_is_the_sdks_own_and_has_the_tokens_that_we_book(door: Do
     )
 
     assert person.name == "Ada"
-    assert type(completion) is openai.types.chat.ChatCompletion
+    assert type(completion) is ChatCompletion
     assert _usage(completion.usage) == door.brain.usages[0]
-    assert completion.usage.prompt_tokens_details.cached_tokens == 3
     assert door.billed() == door.brain.usages
 
 

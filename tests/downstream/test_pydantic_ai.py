@@ -11,6 +11,7 @@ from pydantic_ai import (
     Agent,
     ModelAPIError,
     ModelHTTPError,
+    ModelQuotaExceededError,
     ModelRetry,
     NativeOutput,
     PromptedOutput,
@@ -243,6 +244,7 @@ async def test_a_budget_refuses_once_and_nothing_is_sent(inside: Door, inner: An
     with pytest.raises(ModelHTTPError) as caught:
         await Agent(inner).run("Hello there")
 
+    assert isinstance(caught.value, ModelQuotaExceededError)
     assert caught.value.status_code == 402
     assert isinstance(caught.value.__cause__, openai.APIStatusError)
     assert len(inside.refusals) == 1
