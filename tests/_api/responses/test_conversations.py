@@ -149,6 +149,14 @@ OWN_ROWS: list[tuple[list[JSON], list[JSON]]] = [
         [{"role": "assistant", "content": [{"type": "output_text", "text": "a", **MARK}]}],
         [assistant([{**TEXT, **MARK}])],
     ),
+    (
+        [
+            {"role": "assistant", "content": [{"type": "output_text", "text": "a", **MARK}]},
+            call("1"),
+            said("b"),
+        ],
+        [assistant([{**TEXT, **MARK}, {"type": "text", "text": "b"}], tool_calls=[called("1")])],
+    ),
     ([user({"type": "fileData", "fileData": {}})], [user({"type": "fileData", "fileData": {}})]),
     ([call("1", google={"id": "x"})], [assistant(tool_calls=[called("1", google={"id": "x"})])]),
     (
@@ -192,6 +200,7 @@ REFUSED: list[tuple[JSON, str, str]] = [
     ({"role": "tool", "content": "a"}, "input[0].role", "'tool'"),
     ({"role": "user"}, "input[0].content", "missing"),
     ({"role": "user", "content": 7}, "input[0].content", "list"),
+    ({"role": 7, "content": "a"}, "input[0].role", "string"),
     ({"role": "user", "content": ["a"]}, "input[0].content[0]", "object"),
     ({"role": "user", "content": [{}]}, "input[0].content[0].type", "missing"),
     ({"role": "assistant", "content": [{}]}, "input[0].content[0].type", "missing"),

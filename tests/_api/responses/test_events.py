@@ -141,8 +141,8 @@ def test_parallel_calls_are_told_one_after_the_other() -> None:
         ("call_0", "f", "{}"),
         ("call_1", "g", '{"b": 2}'),
     ]
-    done = [e["output_index"] for e in events if e["type"].endswith("arguments.done")]
-    assert done == [0, 1]
+    done = [e for e in events if e["type"].endswith("arguments.done")]
+    assert [(e["output_index"], e["name"]) for e in done] == [(0, "f"), (1, "g")]
 
 
 def test_interleaved_calls_are_put_in_order() -> None:
@@ -158,6 +158,12 @@ def test_interleaved_calls_are_put_in_order() -> None:
     )
 
     assert [c["arguments"] for c in output(events)] == ['{"a": 1}', '{"b": 2}']
+
+
+def test_call_that_is_no_json_yet_is_waited_for() -> None:
+    events = streamed(chunks(begun(0, arguments='{"a": {}'), begun(1, "g", "{}"), more(0, "}")))
+
+    assert [c["arguments"] for c in output(events)] == ['{"a": {}}', "{}"]
 
 
 def test_call_whose_arguments_come_at_the_very_end_loses_none() -> None:

@@ -203,5 +203,7 @@ class Call(Item):
     def ended(self) -> JSON:
         """End the arguments."""
         whole = {self._field: "".join(self._pieces)}
-        self.tell(f"{self._told}.done", **whole)
+        # SDKs before 3 want the name of a function there, though the call's first event has it.
+        named = {} if self._field == "input" else {"name": self.begun["name"]}
+        self.tell(f"{self._told}.done", **named, **whole)
         return whole
