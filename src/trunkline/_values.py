@@ -114,8 +114,18 @@ def _dumped(value: Any) -> Mapping[Any, Any]:
     said: Any = value.model_dump(exclude_unset=True, exclude_none=True)
     if not isinstance(said, dict):
         raise _OddValueError(f"is {type(value).__name__}, which is no object of JSON")
-    named: dict[Any, Any] = {"role": value.role} if hasattr(value, "role") else {}
-    return {**named, **said}
+    if not hasattr(value, "role"):
+        return said  # pyright: ignore[reportUnknownVariableType]
+    return _unread({"role": value.role, **said})  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _unread(said: dict[Any, Any]) -> dict[Any, Any]:
+    """Leave out what ``parse`` read in a message: the model said it once already, as text."""
+    said.pop("parsed", None)
+    for call in said.get("tool_calls") or ():
+        if isinstance(call, dict) and isinstance(function := call.get("function"), dict):  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+            function.pop("parsed_arguments", None)  # pyright: ignore[reportUnknownMemberType]
+    return said
 
 
 def _object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
