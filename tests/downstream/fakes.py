@@ -78,6 +78,7 @@ class Brain:
 
     def answer(self, path: str, body: bytes) -> Answer:
         """Answer one request."""
+        path = path.partition("?")[0]
         request: dict[str, Any] = json.loads(body) if body else {}
         self.seen.append(request)
         if path.endswith("/chat/completions"):

@@ -18,6 +18,7 @@ from agents import (
 )
 from agents.models import _openai_shared
 from openai.types.responses import ResponseTextDeltaEvent
+from openai.types.shared import Reasoning
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.downstream.conftest import Door
 
 APIS = {"chat": OpenAIChatCompletionsModel, "responses": OpenAIResponsesModel}
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
 class Person(BaseModel):
@@ -206,6 +208,42 @@ async def test_a_conversation_goes_on(door: Door, model: Any) -> None:
 
     assert second.final_output == "The tool said: sunny in Rome"
     assert len(door.brain.seen) == 4
+
+
+async def test_an_image_arrives(door: Door, model: Any) -> None:
+    parts = [
+        {"type": "input_text", "text": "look"},
+        {"type": "input_image", "image_url": PIXEL, "detail": "low"},
+    ]
+
+    await Runner.run(_agent(model), [{"role": "user", "content": parts}])
+
+    _, image = door.brain.seen[0]["messages"][0]["content"]
+    assert image == {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
+
+
+async def test_settings_arrive_in_the_words_of_chat(door: Door, model: Any) -> None:
+    settings = ModelSettings(
+        top_p=0.5, reasoning=Reasoning(effort="low"), verbosity="low", extra_body={"seed": 3}
+    )
+
+    await Runner.run(_agent(model, model_settings=settings), "Hello there")
+
+    (asked,) = door.brain.seen
+    assert (asked["top_p"], asked["seed"]) == (0.5, 3)
+    assert (asked["reasoning_effort"], asked["verbosity"]) == ("low", "low")
+
+
+async def test_what_only_openais_responses_do_is_refused_by_name(our_door: Door) -> None:
+    async with our_door.async_client() as client:
+        model = OpenAIResponsesModel(model=our_door.model, openai_client=client)
+
+        with pytest.raises(openai.BadRequestError, match="web_search"):
+            await Runner.run(_agent(model, tools=[agents.WebSearchTool()]), "Hello there")
+        with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+            await Runner.run(_agent(model), "Hello there", previous_response_id="resp_1")
+
+    assert our_door.brain.seen == []
 
 
 async def test_a_session_remembers(door: Door, model: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_ai import (
     Agent,
+    BinaryContent,
     ModelAPIError,
     ModelHTTPError,
     ModelQuotaExceededError,
@@ -191,6 +192,16 @@ async def test_a_conversation_goes_on(door: Door, model: Any) -> None:
     assert second.output == "The tool said: sunny in Rome"
     assert len(door.brain.seen) == 4
     assert door.billed() == door.brain.usages
+
+
+async def test_an_image_arrives(door: Door, model: Any) -> None:
+    image = BinaryContent(data=b"png", media_type="image/png")
+
+    await Agent(model).run(["look", image])
+
+    text, picture = door.brain.seen[0]["messages"][0]["content"]
+    assert text == {"type": "text", "text": "look"}
+    assert picture["image_url"]["url"] == "data:image/png;base64,cG5n"
 
 
 def test_sync_runs_share_a_client(our_door: Door, api: str, loop: Any) -> None:
