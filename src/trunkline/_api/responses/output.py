@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from trunkline.types.chat import ToolCallDelta
+from trunkline.types.chat import ChatCompletionMessage, ToolCallDelta
 
 from .items import Call, Message, Reasoning
 from .reading import is_list, is_object, rest
@@ -19,7 +19,7 @@ from .reading import is_list, is_object, rest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trunkline.types.chat import ChatCompletionMessage, ChoiceDelta, ToolCall
+    from trunkline.types.chat import ChoiceDelta, ToolCall
 
     from .items import Item
     from .reading import JSON
@@ -61,15 +61,16 @@ class Output:
         if said.content:
             logprobs, self._logprobs = self._logprobs, []
             self._message().say(said.content, logprobs)
-        self._annotate(said)
+        extra = said.__pydantic_extra__ or {}
+        self._annotate(said, extra)
         if said.refusal:
             self._message().refuse(said.refusal)
         calls: Sequence[ToolCall | ToolCallDelta] = said.tool_calls or ()
         for number, call in enumerate(calls):
             # A whole call may have an index too, from servers that count wrongly.
             self._call(call.index if isinstance(call, ToolCallDelta) else number, call)
-        if said.__pydantic_extra__ or "audio" in said.model_fields_set:
-            self._keep(said.__pydantic_extra__ or {}, said.audio)
+        if extra or said.audio is not None:
+            self._keep(extra, said.audio)
 
     def take(self) -> list[JSON]:
         """Return the events that can be told now, in order."""
@@ -156,8 +157,10 @@ class Output:
             for name, value in rest(kept, ()).items()
         }
 
-    def _annotate(self, said: ChatCompletionMessage | ChoiceDelta) -> None:
-        given: Any = getattr(said, "annotations", None)  # of a delta it is no field, but comes
+    def _annotate(self, said: ChatCompletionMessage | ChoiceDelta, extra: JSON) -> None:
+        # Of a delta it is no field, but some have it.
+        is_message = isinstance(said, ChatCompletionMessage)
+        given = said.annotations if is_message else extra.get("annotations")
         if is_list(given) and self._open and isinstance(last := self._open[-1], Message):
             last.annotate([note for note in map(_citation, given) if note], [])
 

@@ -104,9 +104,9 @@ def read_request(body: Mapping[str, Any]) -> Wanted:
         BadRequestError: What cannot be said in chat, by name; nothing was sent.
     """
     given = {name: value for name, value in body.items() if value is not None}
-    for name in _REFUSED.keys() & given.keys():
-        if given[name] not in _SILENT.get(name, ()):
-            refuse(_REFUSED[name], name)
+    for name, instead in _REFUSED.items():
+        if name in given and given[name] not in _SILENT.get(name, ()):
+            refuse(instead, name)
     stream = given.get("stream", False)
     if not isinstance(stream, bool):
         refuse("it must be true or false", "stream", "invalid_type")
