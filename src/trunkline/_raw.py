@@ -173,14 +173,34 @@ class CompletionsWithRawResponse:
             self._completions.create(messages=messages, model=model, stream=bool(stream), **params)
         )
 
+    @overload
     def parse(
         self,
         *,
         messages: Messages,
         model: str,
-        response_format: type[T] | Mapping[str, Any] | None = None,
+        response_format: type[T],
         **params: Unpack[ParseParams],
-    ) -> RawResponse[ParsedChatCompletion[T]]:
+    ) -> RawResponse[ParsedChatCompletion[T]]: ...
+
+    @overload
+    def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> RawResponse[ParsedChatCompletion[None]]: ...
+
+    def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Any = None,
+        **params: Unpack[ParseParams],
+    ) -> RawResponse[ParsedChatCompletion[Any]]:
         """Answer in the caller's type; the answer is read when ``parse()`` is called on it."""
         wanted = expected(response_format, params, only_strict=True)
         given = cast("ChatParams", {**params, **wanted.params})
@@ -229,14 +249,34 @@ class AsyncCompletionsWithRawResponse:
             )
         )
 
+    @overload
     async def parse(
         self,
         *,
         messages: Messages,
         model: str,
-        response_format: type[T] | Mapping[str, Any] | None = None,
+        response_format: type[T],
         **params: Unpack[ParseParams],
-    ) -> RawResponse[ParsedChatCompletion[T]]:
+    ) -> RawResponse[ParsedChatCompletion[T]]: ...
+
+    @overload
+    async def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Mapping[str, Any] | None = None,
+        **params: Unpack[ParseParams],
+    ) -> RawResponse[ParsedChatCompletion[None]]: ...
+
+    async def parse(
+        self,
+        *,
+        messages: Messages,
+        model: str,
+        response_format: Any = None,
+        **params: Unpack[ParseParams],
+    ) -> RawResponse[ParsedChatCompletion[Any]]:
         """Answer in the caller's type; the answer is read when ``parse()`` is called on it."""
         wanted = expected(response_format, params, only_strict=True)
         given = cast("ChatParams", {**params, **wanted.params})
