@@ -17,7 +17,7 @@ DONE = "[DONE]"
 VECTORS = ([0.5, -0.25, 1.0], [2.0, 0.0, -1.0])  # exact in four bytes
 MODELS = [
     {"id": name, "object": "model", "created": 1, "owned_by": "openai"}
-    for name in (MODEL, "text-embedding-3-small")
+    for name in (MODEL, "text-embedding-3-small", "house-model-7b")
 ]
 
 
