@@ -158,9 +158,9 @@ class Output:
         }
 
     def _annotate(self, said: ChatCompletionMessage | ChoiceDelta, extra: JSON) -> None:
-        # Of a delta it is no field, but some have it.
-        is_message = isinstance(said, ChatCompletionMessage)
-        given = said.annotations if is_message else extra.get("annotations")
+        given = extra.get("annotations")  # of a delta it is no field, but some have it
+        if isinstance(said, ChatCompletionMessage):
+            given = said.annotations
         if is_list(given) and self._open and isinstance(last := self._open[-1], Message):
             last.annotate([note for note in map(_citation, given) if note], [])
 
