@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import instructor
@@ -164,6 +165,21 @@ def test_the_responses_api_fills_too(our_door: Door) -> None:
 
     assert (person.name, person.age) == ("Ada", 36)
     assert our_door.billed() == our_door.brain.usages
+
+
+def test_threads_share_a_client(door: Door) -> None:
+    client = _asks(door)
+
+    def ask(age: int) -> int:
+        said = _said(f"name=Ada age=-1|{age}")
+        return int(client.create(response_model=Person, messages=said).age)
+
+    with ThreadPoolExecutor(4) as pool:
+        ages = list(pool.map(ask, range(10, 30)))
+
+    assert ages == list(range(10, 30))
+    assert len(door.brain.usages) == 40
+    assert sorted(door.billed()) == sorted(door.brain.usages)
 
 
 def test_a_bad_request_is_not_asked_again(door: Door) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -192,6 +194,30 @@ async def test_a_conversation_goes_on(door: Door, model: Any) -> None:
     assert second.output == "The tool said: sunny in Rome"
     assert len(door.brain.seen) == 4
     assert door.billed() == door.brain.usages
+
+
+async def test_runs_side_by_side_are_each_booked(door: Door, model: Any) -> None:
+    agent = _weather_agent(model)
+
+    runs = await asyncio.gather(*(agent.run(f"city=Town{i:02}") for i in range(12)))
+
+    assert [run.output for run in runs] == [
+        f"The tool said: sunny in Town{i:02}" for i in range(12)
+    ]
+    assert len(door.brain.usages) == 24
+    assert sorted(door.billed()) == sorted(door.brain.usages)
+
+
+async def test_a_stream_left_early_is_booked_as_what_came(our_door: Door, api: str) -> None:
+    async with our_door.async_client() as client:
+        agent = Agent(_over(client, our_door, api))
+        async with agent.run_stream("one two three") as run:
+            async for _ in run.stream_text(delta=True, debounce_by=None):
+                break
+
+    (left,) = our_door.rows()
+    assert left.state == "estimated"
+    assert 0 < left.cost_usd < Decimal("0.001")
 
 
 async def test_an_image_arrives(door: Door, model: Any) -> None:
