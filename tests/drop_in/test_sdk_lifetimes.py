@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+import trio
 from openai.resources.chat import completions as chat
 from tests.drop_in.doors import ASK, MODEL, TEXT, written
 from tests.drop_in.wire import Answer
@@ -123,6 +124,15 @@ def test_a_client_works_inside_a_running_loop(door: Door) -> None:
         return str(answer.choices[0].message.content)
 
     assert asyncio.run(inside()) == TEXT
+
+
+def test_an_async_client_works_under_trio(door: Door) -> None:
+    async def main() -> Any:
+        # No stream: the SDK leaves generators of its own behind, of which trio warns.
+        async with door.asynchronous() as client:
+            return await client.chat.completions.create(**ASK)
+
+    assert trio.run(main).choices[0].message.content == TEXT
 
 
 @pytest.mark.surface("patching of the SDK's classes")

@@ -165,11 +165,71 @@ def test_parameters_arrive_as_they_were_given(door: Door, client: Any) -> None:
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
         "tool_choice": "auto",
         "parallel_tool_calls": False,
+        "store": True,
+        "logprobs": True,
+        "top_logprobs": 2,
+        "presence_penalty": 0.5,
+        "frequency_penalty": -0.5,
+        "reasoning_effort": "low",
+        "verbosity": "low",
+        "service_tier": "flex",
+        "modalities": ["text"],
+        "prediction": {"type": "content", "content": "x"},
+        "safety_identifier": "someone",
+        "prompt_cache_key": "k",
+        "response_format": {"type": "json_object"},
+        "web_search_options": {"search_context_size": "low"},
     }
 
     client.chat.completions.create(**ASK, **given)
 
     assert door.wire.last.json == {**ASK, **given}
+
+
+def test_messages_of_every_kind_arrive_as_they_were_given(door: Door, client: Any) -> None:
+    url = "data:image/png;base64,aGk="
+    parts: list[Any] = [
+        {"type": "text", "text": TEXT},
+        {"type": "image_url", "image_url": {"url": url, "detail": "low"}},
+        {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}},
+        {"type": "file", "file": {"file_data": "aGk=", "filename": "a.pdf"}},
+        {"type": "text", "text": TEXT},
+    ]
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    custom = {"id": "d", "type": "custom", "custom": {"name": "g", "input": "x"}}
+    messages: list[Any] = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "system", "content": [{"type": "text", "text": "Be kind."}]},
+        {"role": "user", "content": "Hi", "name": "someone"},
+        {"role": "assistant", "content": None, "tool_calls": [call, custom]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"},
+        {"role": "tool", "tool_call_id": "d", "content": [{"type": "text", "text": "done"}]},
+        {"role": "assistant", "content": "So.", "refusal": None},
+        {"role": "user", "content": parts},
+    ]
+
+    client.chat.completions.create(model=ASK["model"], messages=messages)
+
+    assert door.wire.last.json["messages"] == messages
+
+
+def test_a_body_of_megabytes_comes_and_goes(door: Door, client: Any) -> None:
+    messages = [{"role": "user", "content": "ä" * 1_000_000}]
+
+    answer = client.chat.completions.create(model=ASK["model"], messages=messages)
+
+    assert answer.choices[0].message.content == messages[0]["content"]
+
+
+def test_a_copy_may_have_an_http_client_of_its_own(door: Door, client: Any) -> None:
+    seen: list[str] = []
+    hooks: Any = {"request": [lambda request: seen.append(request.url.path)]}
+    with openai.DefaultHttpxClient(event_hooks=hooks) as own:
+        other = client.with_options(http_client=own)
+        answer = other.chat.completions.create(**ASK)
+
+    assert answer.choices[0].message.content == TEXT
+    assert seen == ["/v1/chat/completions"]
 
 
 def test_messages_may_be_any_iterable(door: Door, client: Any) -> None:

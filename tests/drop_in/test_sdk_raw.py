@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from tests.drop_in.doors import ASK, TEXT, written
+from tests.drop_in.doors import ASK, MODEL, TEXT, written
 from tests.drop_in.replies import completion
 from tests.drop_in.wire import SPEECH, Answer, failure
 
@@ -101,6 +101,13 @@ async def test_an_async_raw_response_is_the_same(door: Door) -> None:
     assert raw.parse().choices[0].message.content == TEXT
 
 
+def test_a_raw_response_of_responses_is_the_same(client: Any) -> None:
+    raw = client.responses.with_raw_response.create(model=MODEL, input=TEXT)
+
+    assert raw.request_id == "req_wire"
+    assert raw.parse().output_text == TEXT
+
+
 @pytest.mark.surface("with_streaming_response")
 def test_a_streamed_response_is_read_by_lines(client: Any) -> None:
     with client.chat.completions.with_streaming_response.create(**ASK) as response:
@@ -155,6 +162,12 @@ def test_the_lines_of_a_streamed_answer_are_server_sent_events(client: Any) -> N
     deltas = [event["choices"][0]["delta"] for event in events if event["choices"]]
     assert lines[-1] == "data: [DONE]"
     assert "".join(delta.get("content") or "" for delta in deltas) == TEXT
+
+
+def test_a_streamed_response_parses_to_the_stream(client: Any) -> None:
+    create = client.chat.completions.with_streaming_response.create
+    with create(**ASK, stream=True) as response:
+        assert written(response.parse()) == TEXT
 
 
 async def test_an_async_streamed_response_is_the_same(door: Door) -> None:

@@ -155,6 +155,63 @@ def test_several_choices_stay_apart(door: Door, client: Any) -> None:
     assert said == [(0, "one"), (1, "two")]
 
 
+def test_what_comes_beside_the_text_is_kept(door: Door, client: Any) -> None:
+    body = completion("x", service_tier="default", system_fingerprint="fp_1")
+    choice = body["choices"][0]
+    choice["logprobs"] = {
+        "content": [{"token": "x", "bytes": [120], "logprob": -0.5, "top_logprobs": []}],
+        "refusal": None,
+    }
+    choice["message"] |= {
+        "audio": {"id": "a", "data": "aGk=", "expires_at": 9, "transcript": "x"},
+        "annotations": [
+            {
+                "type": "url_citation",
+                "url_citation": {"start_index": 0, "end_index": 1, "title": "t", "url": "u"},
+            }
+        ],
+    }
+    door.wire.script(Answer(body=body))
+
+    answer = client.chat.completions.create(**ASK)
+    message = answer.choices[0].message
+
+    assert answer.choices[0].logprobs.content[0].logprob == -0.5
+    assert (message.audio.id, message.audio.transcript) == ("a", "x")
+    assert message.annotations[0].url_citation.title == "t"
+    assert (answer.service_tier, answer.system_fingerprint) == ("default", "fp_1")
+
+
+def test_details_of_usage_are_kept(door: Door, client: Any) -> None:
+    usage = {
+        "prompt_tokens": 30,
+        "completion_tokens": 20,
+        "total_tokens": 50,
+        "prompt_tokens_details": {"cached_tokens": 10, "audio_tokens": 1},
+        "completion_tokens_details": {"reasoning_tokens": 5, "accepted_prediction_tokens": 2},
+    }
+    door.wire.script(Answer(body=completion("x", usage=usage)))
+
+    told = client.chat.completions.create(**ASK).usage
+
+    assert told.prompt_tokens_details.cached_tokens == 10
+    assert told.prompt_tokens_details.audio_tokens == 1
+    assert told.completion_tokens_details.reasoning_tokens == 5
+    assert told.completion_tokens_details.accepted_prediction_tokens == 2
+
+
+def test_custom_tool_calls_are_read(door: Door, client: Any) -> None:
+    body = completion("x")
+    call = {"id": "c", "type": "custom", "custom": {"name": "g", "input": "go"}}
+    body["choices"][0]["message"] |= {"content": None, "tool_calls": [call]}
+    body["choices"][0]["finish_reason"] = "tool_calls"
+    door.wire.script(Answer(body=body))
+
+    told = client.chat.completions.create(**ASK).choices[0].message.tool_calls[0]
+
+    assert (told.type, told.custom.name, told.custom.input) == ("custom", "g", "go")
+
+
 def test_tool_calls_are_read(door: Door, client: Any) -> None:
     door.wire.say(None, ("call_1", "weather", '{"city": "Oslo"}'))
 

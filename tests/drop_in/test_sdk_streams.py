@@ -135,6 +135,22 @@ def test_usage_does_not_come_unasked(client: Any) -> None:
     assert all(part.usage is None and part.choices for part in seen)
 
 
+def test_choices_of_a_stream_stay_apart(door: Door, client: Any) -> None:
+    def told(index: int, delta: Any, finish: str | None = None) -> Any:
+        return chunk(choices=[{"index": index, "delta": delta, "finish_reason": finish}])
+
+    roles = [told(i, {"role": "assistant", "content": ""}) for i in (0, 1)]
+    texts = [told(i, {"content": text}) for i, text in ((1, "b"), (0, "a"), (1, "d"), (0, "c"))]
+    ends = [told(i, {}, "stop") for i in (1, 0)]
+    door.wire.script(streamed(*roles, *texts, *ends, DONE))
+
+    seen = [part.choices[0] for part in client.chat.completions.create(**ASK, n=2, stream=True)]
+
+    said = ["".join(c.delta.content or "" for c in seen if c.index == i) for i in (0, 1)]
+    assert said == ["ac", "bd"]
+    assert [c.index for c in seen if c.finish_reason == "stop"] == [1, 0]
+
+
 def test_tool_calls_come_in_pieces(door: Door, client: Any) -> None:
     door.wire.say(None, ("call_1", "weather", '{"city": "Oslo"}'))
 
