@@ -35,7 +35,8 @@ _OWN = "openai/"
 async def models(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:
     """Answer ``GET /models``."""
     engine.require_provider()
-    named = [_row(name, "trunkline") for name in (AUTO, *engine.aliases)]
+    routed = () if _are_elsewhere(engine) else (AUTO, *engine.aliases)
+    named = [_row(name, "trunkline") for name in routed]
     known = [_described(info) for info in await _known(engine, io, settings, request)]
     return Reply(200, JSON_TYPE, to_json({"object": "list", "data": [*named, *known]}))
 

@@ -132,7 +132,8 @@ class AsyncIO:
 
     async def close(self) -> None:
         """Close what is idle on this loop."""
-        await _clear(self._free())
+        loop = _asyncio_loop() or _trio_token()
+        await _clear(self.pool.of_loop(loop))  # without a guard: there is nothing to come
 
 
 def _asyncio_loop() -> asyncio.AbstractEventLoop | None:

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 _MOST_RETRIES = 1_000
 
 
+class _NoWebSockets:
+    """Stands where the SDK looks for the address of its websockets, and says why there is none."""
+
+    def __repr__(self) -> str:
+        return (
+            "websockets go to the network past every budget and are not answered in process: give "
+            "websocket_base_url= if you mean it, or use openai's own client for them"
+        )
+
+
+_NO_WEBSOCKETS: Any = _NoWebSockets()
+
+
 class OpenAI(openai.OpenAI):
     """The SDK's client, answered by a Router in this process; no socket is opened for it.
 
@@ -39,6 +52,7 @@ class OpenAI(openai.OpenAI):
         super().__init__(**setup.sdks, http_client=client)
         self._kept = setup.kept
         self._door = transport.door = setup.open(self, Router, BlockingIO)
+        self.websocket_base_url = self.websocket_base_url or _NO_WEBSOCKETS
 
     @property
     def router(self) -> Any:
@@ -67,6 +81,7 @@ class AsyncOpenAI(openai.AsyncOpenAI):
         super().__init__(**setup.sdks, http_client=client)
         self._kept = setup.kept
         self._door = transport.door = setup.open(self, AsyncRouter, AsyncIO)
+        self.websocket_base_url = self.websocket_base_url or _NO_WEBSOCKETS
 
     @property
     def router(self) -> Any:
