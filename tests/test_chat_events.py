@@ -275,12 +275,37 @@ def test_a_snapshot_is_refused_before_anything_came() -> None:
         assert stream.current_completion_snapshot.id == "c"
 
 
-def test_a_stream_closed_at_once_has_what_had_come_as_its_answer() -> None:
+def test_a_stream_closed_at_once_has_its_answer_where_all_of_it_had_come() -> None:
     with Fixed(stream_of("Hello")).stream() as stream:
         stream.close()
 
         assert list(stream) == []
+        assert stream.get_final_completion().choices[0].message.content == "Hello"
     assert "closed" in repr(stream)
+
+
+def test_a_stream_closed_half_way_is_not_taken_for_one_cut_at_its_length() -> None:
+    fixed = Fixed(ROLE, event('{"name"'), done=b"")
+
+    with fixed.stream(response_format=Event) as stream:
+        assert next(stream).type == "chunk"
+        stream.close()
+
+        with pytest.raises(UnparsedAnswerError, match="closed before") as raised:
+            stream.get_final_completion()
+
+    assert type(raised.value) is UnparsedAnswerError
+    assert raised.value.completion is not None
+    assert raised.value.routing_id == fixed.settled().routing_id
+
+
+def test_a_stream_may_be_closed_by_a_block_of_its_own() -> None:
+    fixed = Fixed(stream_of("Hello"))
+
+    with fixed.stream() as stream, stream:
+        assert next(stream).type == "chunk"
+
+    fixed.settled()
 
 
 def test_a_stream_that_breaks_raises_what_a_plain_one_does() -> None:
@@ -324,7 +349,7 @@ def test_calls_whose_pieces_are_mixed_are_told_apart() -> None:
     pieces = [
         calls(call(0, "", "add"), call(1, "", "add")),
         calls(call(1, '{"b": 2}'), call(0, '{"a"')),
-        calls(call(0, ": 1}")),
+        calls(call(0, ": 1}"), {"index": 1}),
         event(finish="tool_calls"),
     ]
 
@@ -354,7 +379,7 @@ def test_what_is_no_text_grows_in_the_snapshot_too() -> None:
         event({"function_call": {"name": "f", "arguments": "{"}, "rank": 2}),
         event({"function_call": {"arguments": "}"}, "audio": {"id": "a", "data": "QU"}}),
         event({"audio": {"data": "JD"}}, extra="top"),
-        event(finish="stop"),
+        event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop", "why": "end"}]),
     ]
 
     with Fixed(*pieces).stream() as stream:
@@ -366,6 +391,7 @@ def test_what_is_no_text_grows_in_the_snapshot_too() -> None:
     assert message.function_call == FunctionCall(name="f", arguments="{}")
     assert message.audio == {"id": "a", "data": "QUJD"}
     assert message.model_extra == {"notes": {"a": "xy", "l": [1, 2]}, "rank": 2}
+    assert snapshot.choices[0].model_extra == {"why": "end"}
     assert snapshot.model_extra == {"extra": "top"}
     assert pickle.loads(pickle.dumps(snapshot)) == snapshot  # noqa: S301  # our own bytes
 

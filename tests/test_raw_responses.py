@@ -30,6 +30,7 @@ from trunkline import (
     ChatCompletion,
     ConfigurationError,
     CreateEmbeddingResponse,
+    FeedbackError,
     LengthFinishReasonError,
     RawResponse,
     Router,
@@ -233,6 +234,20 @@ async def test_an_asynchronous_router_tells_the_same_of_vectors(store_path: str)
 
     assert len(raw.parse().data) == 1
     assert isinstance(raw, RawResponse)
+
+
+def test_feedback_takes_whatever_an_answer_came_in(store_path: str) -> None:
+    router = Router(providers=[zoo()], store=store_path)
+    chats = router.chat.completions
+
+    with chats.stream(model="small", messages=HELLO) as stream:
+        parsed = stream.get_final_completion()
+    raw = chats.with_raw_response.create(model="small", messages=HELLO)
+
+    for answer in (stream, parsed, raw):
+        router.feedback(answer, score=1)
+    with pytest.raises(FeedbackError):
+        router.feedback(raw.headers, score=1)
 
 
 ATTEMPT = Attempt(provider="p", model="m", state="settled", duration_s=1.0, request_id="req-1")

@@ -254,6 +254,10 @@ SCENARIOS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "a filter": ([of({"content": '{"na'}, "content_filter")], {"response_format": Event}),
     "no JSON": ([of({"content": "Sorry"})], {"response_format": Event}),
     "another type": ([of({"content": '{"name": 1}'})], {"response_format": Event}),
+    "arguments that are no JSON": (
+        [of(calling(("add", '{"a": ')), "tool_calls")],
+        {"tools": [STRICT_DICT]},
+    ),
     "wrong arguments": ([of(calling(("Event", "{}")), "tool_calls")], {"tools": [Event]}),
 }
 
@@ -474,6 +478,13 @@ def test_what_cannot_be_read_is_refused_before_anything_is_sent(
 
     assert asked_of(router) == []
     assert len(router.usage.records()) == 0
+
+
+def test_a_type_that_create_is_given_is_sent_to_parse() -> None:
+    router = answering(of({"content": MARKET}))
+
+    with pytest.raises(ConfigurationError, match=r"chat\.completions\.parse"):
+        router.chat.completions.create(model="p/m", messages=HELLO, response_format=Event)
 
 
 def test_a_function_tool_needs_a_model() -> None:

@@ -58,6 +58,10 @@ def of_chat(given: Mapping[str, Any]) -> Arguments:
     """
     asked = _split(given, _OF_CHAT)
     params = asked.params
+    if isinstance(params.get("response_format"), type):
+        raise ConfigurationError(
+            "response_format is a type: call chat.completions.parse, which reads the answer as it"
+        )
     params.update(plain(params))
     params["messages"] = _messages(params.get("messages"))
     for name in ("tools", "functions"):

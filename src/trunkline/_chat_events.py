@@ -72,11 +72,12 @@ class EventState(Generic[T]):
             UnparsedAnswerError: The answer is complete now, and cannot be read as it should be.
         """
         snapshot = self._grown(chunk)
-        for choice in chunk.choices:
-            self._choice(choice.index).grow(choice)
+        states = [self._choice(snapshot, choice.index) for choice in chunk.choices]
+        for state, choice in zip(states, chunk.choices, strict=True):
+            state.grow(choice)
         events: list[ChatCompletionStreamEvent[T]] = [ChunkEvent(chunk=chunk, snapshot=snapshot)]
-        for choice in chunk.choices:
-            events += self._choice(choice.index).events(choice)
+        for state, choice in zip(states, chunk.choices, strict=True):
+            events += state.events(choice)
         return events
 
     def _grown(self, chunk: ChatCompletionChunk) -> ChatCompletionSnapshot[T]:
@@ -90,13 +91,11 @@ class EventState(Generic[T]):
                 setattr(self.snapshot, name, value)
         return self.snapshot
 
-    def _choice(self, index: int) -> _ChoiceState[T]:
+    def _choice(self, snapshot: ChatCompletionSnapshot[T], index: int) -> _ChoiceState[T]:
         state = self._choices.get(index)
         if state is None:
             state = self._choices[index] = _ChoiceState(index, self._expected)
-            if self.snapshot is not None:
-                in_order = sorted(self._choices.items())
-                self.snapshot.choices = [each.snapshot for _, each in in_order]
+            snapshot.choices = [each.snapshot for _, each in sorted(self._choices.items())]
         return state
 
 

@@ -56,8 +56,14 @@ class _Face(Generic[T]):
 
     def _final(self) -> ParsedChatCompletion[T]:
         completion = self._whole.response
-        if completion is None:
-            raise UnparsedAnswerError("the stream was closed before anything of the answer came")
+        if completion is None or self.routing.actual.finish_reason is None:
+            raise located(
+                UnparsedAnswerError(
+                    "the stream was closed before the answer was complete; "
+                    "what came of it is in .completion"
+                ),
+                completion,
+            )
         return self._expected.parsed(completion)
 
     def __repr__(self) -> str:
@@ -171,7 +177,7 @@ class ChatCompletionStreamManager(Generic[T]):
 
     def __init__(self, ask: Callable[[], Stream], expected: Expected[T]) -> None:
         self._ask, self._expected = ask, expected
-        self._stream: ChatCompletionStream[T] | None = None
+        self._stream: ChatCompletionStream[T]
 
     def __enter__(self) -> ChatCompletionStream[T]:
         self._stream = ChatCompletionStream(self._ask(), self._expected)
@@ -183,8 +189,7 @@ class ChatCompletionStreamManager(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        self._stream.close()
 
 
 class AsyncChatCompletionStreamManager(Generic[T]):
@@ -192,7 +197,7 @@ class AsyncChatCompletionStreamManager(Generic[T]):
 
     def __init__(self, ask: Callable[[], Awaitable[AsyncStream]], expected: Expected[T]) -> None:
         self._ask, self._expected = ask, expected
-        self._stream: AsyncChatCompletionStream[T] | None = None
+        self._stream: AsyncChatCompletionStream[T]
 
     async def __aenter__(self) -> AsyncChatCompletionStream[T]:
         self._stream = AsyncChatCompletionStream(await self._ask(), self._expected)
@@ -204,5 +209,4 @@ class AsyncChatCompletionStreamManager(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._stream is not None:
-            await self._stream.close()
+        await self._stream.close()

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trunkline.errors import UnparsedAnswerError
-    from trunkline.types.chat import ChatCompletion, ChatCompletionMessage, Choice, Shape, ToolCall
+    from trunkline.types.chat import (
+        ChatCompletion,
+        ChatCompletionMessage,
+        Choice,
+        FunctionCall,
+        Shape,
+        ToolCall,
+    )
 
 T = TypeVar("T")
 JSON = dict[str, Any]
@@ -84,22 +91,22 @@ class Expected(Generic[T]):
             raise located(e, completion) from None
         said = {**fields_of(completion), "choices": choices}
         answer = cast("ParsedChatCompletion[T]", ParsedChatCompletion.model_validate(said))
-        if (routing := completion.__pydantic_private__) and routing.get("_routing") is not None:
-            answer.attach_routing(completion.routing, completion.response_headers)
+        answer.attach_routing(completion.routing, completion.response_headers)
         return answer
 
     def _choice(self, choice: Choice) -> JSON:
         refuse_cut(choice.finish_reason)
         message, calls = choice.message, choice.message.tool_calls or ()
         said = fields_of(message)
-        said["tool_calls"] = [self._call(call) for call in calls if is_of_function(call)] or None
+        said["tool_calls"] = [
+            self._call(call, call.function)
+            for call in calls
+            if is_of_function(call) and call.function
+        ] or None
         said["parsed"] = self.content(message)
         return {**fields_of(choice), "message": said}
 
-    def _call(self, call: ToolCall) -> JSON:
-        function = call.function
-        if function is None:
-            return fields_of(call)
+    def _call(self, call: ToolCall, function: FunctionCall) -> JSON:
         parsed = self.of_function(function.name, function.arguments)
         return {**fields_of(call), "function": {**fields_of(function), "parsed_arguments": parsed}}
 
@@ -176,8 +183,7 @@ def refuse_cut(finish_reason: str | None) -> None:
 def located(error: UnparsedAnswerError, completion: ChatCompletion | None) -> UnparsedAnswerError:
     """Give an error the answer it is about, and say where that came from."""
     error.completion = completion
-    routing = completion.__pydantic_private__ if completion is not None else None
-    if completion is not None and routing and routing.get("_routing") is not None:
+    if completion is not None:
         where = completion.routing
         error.routing_id, error.provider, error.model = where.id, where.provider, where.model
         error.attempts = where.attempts

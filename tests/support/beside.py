@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -167,8 +168,8 @@ async def _listen_async(provider: Answering, given: dict[str, Any], heard: Heard
 
 
 def _note(heard: Heard, error: Exception) -> None:
-    # Ours is a class of our tree, which holds the answer; the SDK lets pydantic's through.
-    is_mismatch = isinstance(error, ValidationError | AnswerMismatchError)
+    # Ours is a class of our tree, which holds the answer; the SDK lets through what reading raises.
+    is_mismatch = isinstance(error, ValidationError | JSONDecodeError | AnswerMismatchError)
     heard.error = "mismatch" if is_mismatch else type(error).__name__
     completion = getattr(error, "completion", None)
     if completion is not None:
