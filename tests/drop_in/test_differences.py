@@ -157,10 +157,6 @@ def _unreachable(door: Door) -> str:
     return message if "localhost" not in message else "names the host"
 
 
-def _first_model(door: Door) -> str:
-    return str(door.sync().models.list().data[0].id)
-
-
 def _clouds(door: Door) -> list[str]:
     return [name for name in CLOUDS if hasattr(door.openai, name)]
 
@@ -270,13 +266,6 @@ DIFFERENCES = [
         observe=_unreachable,
         genuine="Connection error.",
         ours="names the host",
-    ),
-    Difference(
-        what="the first id of `models.list()`",
-        why="what the Router chooses among is a model to ask for, too",
-        observe=_first_model,
-        genuine="gpt-4o-mini",
-        ours="auto",
     ),
     Difference(
         what="clients of Azure and Bedrock",

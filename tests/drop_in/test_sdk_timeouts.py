@@ -101,7 +101,7 @@ def test_a_timeout_is_a_connection_error_with_its_request(door: Door) -> None:
 def test_a_timeout_is_asked_again(door: Door) -> None:
     door.wire.script(LATE)
 
-    answer = door.sync(timeout=0.4, max_retries=1).chat.completions.create(**ASK)
+    answer = door.sync(timeout=0.8, max_retries=1).chat.completions.create(**ASK)
 
     assert answer.choices[0].message.content == TEXT
     assert len(door.wire.requests) == 2
