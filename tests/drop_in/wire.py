@@ -89,9 +89,7 @@ class Wire:
         self._hung_up = threading.Event()
         self._asked = threading.Event()
         handler = type("Handler", (_Handler,), {"wire": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._http.daemon_threads = True
-        self._http.block_on_close = False
+        self._http = _Server(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.005,), daemon=True)
 
     def __enter__(self) -> Wire:
@@ -144,6 +142,12 @@ class Wire:
         with contextlib.suppress(IndexError):
             return self._scripts.popleft()
         return _spoken(request, self._says)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256  # with the usual five, many clients at once would wait for seconds
 
 
 class _Handler(BaseHTTPRequestHandler):
