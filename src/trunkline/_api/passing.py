@@ -7,6 +7,7 @@ like all others and are rows of the log; as nobody can bound their cost, a budge
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from trunkline import _pipeline
 from trunkline._tasks import PASSED
@@ -61,7 +62,7 @@ def _name_of(path: str) -> str:
     Raises:
         NotFoundError: It is none of an API.
     """
-    name, *rest = path.removeprefix("/").split("/")
+    name, *rest = unquote(path).removeprefix("/").split("/")
     if not name.replace("_", "").isalnum() or not name.isascii() or ".." in rest:
         raise NotFoundError(f"there is no path {path!r:.100} in OpenAI's API", sent=False)
     return name

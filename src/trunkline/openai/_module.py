@@ -11,11 +11,11 @@ import openai
 from ._clients import OpenAI
 
 _HOME = __name__.rpartition(".")[0]
-_at_hand: list[tuple[dict[str, Any], OpenAI]] = []
 _SETTINGS = (
     *("api_key", "organization", "project", "webhook_secret", "base_url", "timeout"),
     *("max_retries", "default_headers", "default_query", "http_client"),
 )
+_at_hand: list[tuple[dict[str, Any], OpenAI]] = []
 
 
 def setting_or_resource(name: str) -> Any:
@@ -28,8 +28,8 @@ def setting_or_resource(name: str) -> Any:
         return getattr(openai, name)
     if isinstance(getattr(openai.OpenAI, name, None), cached_property):
         return getattr(_client_of(_settings()), name)
-    if name.startswith("_"):
-        raise AttributeError(f"module 'trunkline.openai' has no attribute {name!r}")
+    if name.startswith("_") and name != "__version__":
+        raise AttributeError(f"module {_HOME!r} has no attribute {name!r}")
     return getattr(openai, name)
 
 
