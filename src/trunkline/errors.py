@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from trunkline.types.chat import ChatCompletion, Usage
@@ -111,6 +111,7 @@ class APIError(TrunklineError):
         should_retry: The provider's own word (``x-should-retry``), which overrides the status.
         sent: Whether the request may have reached the provider, so that it may have been billed.
         provider_message: What the provider itself said, where it said something.
+        rate_limits: The provider's headers about its limits (``x-ratelimit-…``), lower-case names.
     """
 
     def __init__(
@@ -124,10 +125,12 @@ class APIError(TrunklineError):
         should_retry: bool | None = None,
         sent: bool = True,
         provider_message: str | None = None,
+        rate_limits: Mapping[str, str] | None = None,
         **where: Any,
     ) -> None:
         super().__init__(message, **where)
         self.provider_message = provider_message
+        self.rate_limits: dict[str, str] = dict(rate_limits or {})
         self.type = type
         self.code = code
         self.param = param

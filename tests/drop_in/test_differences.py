@@ -157,6 +157,13 @@ def _unreachable(door: Door) -> str:
     return message if "localhost" not in message else "names the host"
 
 
+def _headers_of_an_error(door: Door) -> str | None:
+    door.wire.script(Answer(400, error(), {"x-custom": "yes"}))
+    with pytest.raises(openai.BadRequestError) as caught:
+        door.sync().chat.completions.create(**ASK)
+    return caught.value.response.headers.get("x-custom")
+
+
 def _clouds(door: Door) -> list[str]:
     return [name for name in CLOUDS if hasattr(door.openai, name)]
 
@@ -259,6 +266,13 @@ DIFFERENCES = [
         observe=_other_error_body,
         genuine="the provider's",
         ours="OpenAI's",
+    ),
+    Difference(
+        what="headers of an error beside its id, its limits and when to try again",
+        why="errors of ours hold no header map, so that none can leak",
+        observe=_headers_of_an_error,
+        genuine="yes",
+        ours=None,
     ),
     Difference(
         what="the message of `APIConnectionError`",

@@ -91,7 +91,19 @@ class ChunkWriter:
 
 
 def _event(chunk: ChatCompletionChunk) -> bytes:
-    return b"data: %b\n\n" % to_json(_said(chunk))
+    if _is_as_it_came(chunk):
+        said = chunk.__pydantic_serializer__.to_json(chunk, exclude_unset=True)
+    else:
+        said = to_json(_said(chunk))
+    return b"data: %b\n\n" % said
+
+
+def _is_as_it_came(chunk: ChatCompletionChunk) -> bool:
+    """Say whether a chunk can be written as its provider said it: most are one piece of text."""
+    if len(chunk.choices) != 1 or "object" not in chunk.__pydantic_fields_set__:
+        return False
+    choice = chunk.choices[0]
+    return choice.delta.tool_calls is None and "index" in choice.__pydantic_fields_set__
 
 
 def _said(chunk: ChatCompletionChunk) -> JSON:

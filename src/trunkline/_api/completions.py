@@ -6,7 +6,7 @@ refused by name before anything is sent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
@@ -14,6 +14,7 @@ from trunkline import _pipeline
 from trunkline._streams import StreamCore
 from trunkline._tasks import CHAT
 from trunkline.errors import BadRequestError
+from trunkline.providers._shapes import is_list
 from trunkline.types.params import CHAT_PARAMS
 
 from .messages import Reply, told
@@ -59,7 +60,7 @@ async def completions(engine: Engine, io: IO, settings: Settings, request: ApiRe
 
 
 def _prompt(given: Any) -> str:
-    prompts = cast("list[Any]", given) if isinstance(given, list) else [given]
+    prompts = given if is_list(given) else [given]
     if len(prompts) != 1 or not isinstance(prompt := prompts[0], str):
         raise _refused("prompt", "prompt must be one string: send one request a prompt, no tokens")
     return prompt

@@ -49,7 +49,8 @@ def reply_of(error: TrunklineError) -> Reply | None:
     if isinstance(error, APIConnectionError):
         return None
     status, code = _status_and_code(error)
-    headers = {**JSON_TYPE, "x-should-retry": "false", **_ids(error)}
+    limits: dict[str, str] = getattr(error, "rate_limits", {})
+    headers = {**limits, **JSON_TYPE, "x-should-retry": "false", **_ids(error)}
     if (wait_s := getattr(error, "retry_after", None)) is not None:
         headers["retry-after"] = str(ceil(wait_s))
     return Reply(status, headers, to_json({"error": body_of(error, status, code)}))

@@ -8,11 +8,12 @@ process, or a server.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic_core import from_json
 
 from trunkline.errors import BadRequestError
+from trunkline.providers._shapes import is_object
 from trunkline.types.headers import routing_headers
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ class ApiRequest:
             body: object = from_json(self.body)
         except ValueError:
             body = None
-        if not isinstance(body, dict):
+        if not is_object(body):
             raise BadRequestError(f"{self.path} takes a JSON object as its body", sent=False)
-        return cast("JSON", body)
+        return body
 
     def given(self, body: Mapping[str, Any], known: Collection[str]) -> JSON:
         """Return a body as the arguments of a call: fields of other APIs go in ``extra_body``."""

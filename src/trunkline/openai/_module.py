@@ -15,6 +15,7 @@ _SETTINGS = (
     *("api_key", "organization", "project", "webhook_secret", "base_url", "timeout"),
     *("max_retries", "default_headers", "default_query", "http_client"),
 )
+_ABOUT_ITSELF = ("__title__", "__version__")
 _at_hand: list[tuple[dict[str, Any], OpenAI]] = []
 
 
@@ -28,7 +29,7 @@ def setting_or_resource(name: str) -> Any:
         return getattr(openai, name)
     if isinstance(getattr(openai.OpenAI, name, None), cached_property):
         return getattr(_client_of(_settings()), name)
-    if name.startswith("_") and name != "__version__":
+    if name.startswith("_") and name not in _ABOUT_ITSELF:
         raise AttributeError(f"module {_HOME!r} has no attribute {name!r}")
     return getattr(openai, name)
 

@@ -22,7 +22,7 @@ from trunkline.errors import (
 
 from ._framing import start_of
 from ._shapes import is_list, is_object
-from .endpoint import excerpt, request_id, retry_after, scrub
+from .endpoint import excerpt, rate_limits, request_id, retry_after, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -153,6 +153,7 @@ def failure(response: HttpResponse, exchange: Exchange, source: Source) -> APIEr
         param=complaint.param,
         provider_message=_message(complaint),
         retry_after=complaint.retry_after_s if asked_s is None else asked_s,
+        rate_limits=rate_limits(headers),
         should_retry=_should_retry(headers.get("x-should-retry"), complaint),
         request_id=request_id(headers, source.hidden(exchange)) or complaint.request_id,
         provider=source.provider,

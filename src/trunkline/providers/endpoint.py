@@ -46,6 +46,7 @@ _LOOKS_SECRET = re.compile(
     r"|[a-z]*token|secret|password|credentials?|auth(?:orization)?|cookie)"
 )
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-debug-trace-id")
+_LIMIT_HEADER = re.compile(r"(?:x|anthropic)-ratelimit-|x-trial-endpoint-call-")
 _SET_BY_IO = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -299,6 +300,11 @@ def request_id(headers: Mapping[str, str], secrets: Sequence[Secret | None] = ()
         if value := headers.get(name):
             return scrub(value[:1000], secrets)[:200]
     return None
+
+
+def rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what a provider's headers say of its limits, each of a length a limit can have."""
+    return {n: v for n, v in headers.items() if _LIMIT_HEADER.match(n) and len(v) <= 100}
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
