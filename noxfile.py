@@ -8,7 +8,9 @@ nothing else. Tests run against the built wheel with the interpreter that runs n
 from __future__ import annotations
 
 import os
+import runpy
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -81,12 +83,44 @@ def tests_all(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("version", ["<3", ">=3"])
+def sdk(session: nox.Session, version: str) -> None:
+    """Run what takes the place of the openai client on the newest openai of each major."""
+    needed = [line for line in group("test") if not line.startswith("openai")]
+    session.install(".[cli,openai]", f"openai{version}", *needed)
+    session.run("python", "-c", "import openai; print('openai', openai.__version__)")
+    chosen = session.posargs or ["tests/drop_in", "tests/openai_clients", "tests/_api"]
+    session.run("pytest", *WORKERS, *chosen)
+
+
+def libraries() -> dict[str, Any]:
+    """Read which libraries are tried: plain data beside their tests."""
+    rows: dict[str, Any] = runpy.run_path("tests/downstream/libraries.py")["LIBRARIES"]
+    return rows
+
+
+@nox.session
+@nox.parametrize("library", list(libraries()))
+def downstream(session: nox.Session, library: str) -> None:
+    """Try a library over the in-process client, on the newest versions that it admits."""
+    row = libraries()[library]
+    session.install(".[openai]", *row.requirements, "pytest>=9", "pytest-asyncio>=1.3")
+    session.run("python", "-c", "import openai; print('openai', openai.__version__)")
+    session.run(
+        "pytest",
+        f"tests/downstream/{row.test_file}",
+        *session.posargs,
+        env={"TRUNKLINE_REQUIRE_DOWNSTREAM": library},
+    )
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest versions that pyproject.toml admits."""
     session.install("uv")
     python = str(Path(session.bin) / "python")
     where = ("--python", python, "--resolution", "lowest-direct")
-    session.run("uv", "pip", "install", *where, ".[cli]", *group("test"))
+    session.run("uv", "pip", "install", *where, ".[cli,openai]", *group("test"))
     session.run("pytest", *WORKERS, *session.posargs)
 
 

@@ -1,7 +1,8 @@
 """``/completions``, the API before chat: a prompt becomes a message, the answer a text.
 
-Decides what of it chat has no words for (several prompts, tokens, suffix, best_of), which is
-refused by name before anything is sent.
+Decides what of it chat has no words for (tokens, suffix, best_of), which is refused by name before
+anything is sent. Several prompts are several calls; one that fails ends them, and what the others
+cost is in the log.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from .messages import Reply, told
 from .streams import reply_with
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trunkline._engine import Engine
     from trunkline._io.protocol import IO
     from trunkline._settings import Settings
     from trunkline.errors import TrunklineError
-    from trunkline.types.chat import ChatCompletion, ChatCompletionChunk
+    from trunkline.types.chat import ChatCompletion, ChatCompletionChunk, Usage
     from trunkline.types.routing import Routing
 
     from .messages import JSON, ApiRequest
@@ -46,24 +49,30 @@ async def completions(engine: Engine, io: IO, settings: Settings, request: ApiRe
         BadRequestError: It asks for what a chat cannot give; nothing was sent.
     """
     body = request.json()
-    prompt, echo = _prompt(body.pop("prompt", None)), body.pop("echo", None)
+    prompts, echo = _prompts(body.pop("prompt", None)), body.pop("echo", None)
     for name, neutral in _NEUTRAL.items():
         if (value := body.pop(name, None)) not in neutral:
             raise _refused(name, f"{name}={value!r} has no counterpart in chat")
-    body["messages"] = [{"role": "user", "content": prompt}]
-    given = request.given(body, CHAT_PARAMS)
-    answer = await _pipeline.create(engine, io, settings, given, CHAT)
-    before = prompt if echo else ""
-    if isinstance(answer, StreamCore):
-        return reply_with(answer, TextWriter(before))
-    return Reply(200, told(answer), to_json(_written(answer, before)))
+    if body.get("stream") and len(prompts) > 1:
+        raise _refused("prompt", "a stream answers one prompt: send one request a prompt")
+    answers: list[tuple[str, ChatCompletion]] = []
+    for prompt in prompts:  # each a call of its own, held and settled as one
+        messages = [{"role": "user", "content": prompt}]
+        given = request.given({**body, "messages": messages}, CHAT_PARAMS)
+        answer = await _pipeline.create(engine, io, settings, given, CHAT)
+        before = prompt if echo else ""
+        if isinstance(answer, StreamCore):
+            return reply_with(answer, TextWriter(before))
+        answers.append((before, answer))
+    return Reply(200, told(answers[-1][1]), to_json(_written(answers)))
 
 
-def _prompt(given: Any) -> str:
+def _prompts(given: Any) -> list[str]:
     prompts = given if is_list(given) else [given]
-    if len(prompts) != 1 or not isinstance(prompt := prompts[0], str):
-        raise _refused("prompt", "prompt must be one string: send one request a prompt, no tokens")
-    return prompt
+    texts = [prompt for prompt in prompts if isinstance(prompt, str)]
+    if not texts or len(texts) != len(prompts):
+        raise _refused("prompt", "prompt must be a string, or a list of strings: no tokens")
+    return texts
 
 
 def _refused(param: str, why: str) -> BadRequestError:
@@ -72,21 +81,34 @@ def _refused(param: str, why: str) -> BadRequestError:
     )
 
 
-def _written(completion: ChatCompletion, before: str) -> JSON:
+def _written(answers: Sequence[tuple[str, ChatCompletion]]) -> JSON:
+    """Return the answers to one prompt or several as one; each prompt's choices come in turn."""
+    first = answers[0][1]
     choices = [
-        _choice(choice.index, before + (choice.message.content or ""), choice.finish_reason)
-        for choice in completion.choices
+        (before + (choice.message.content or ""), choice.finish_reason)
+        for before, answer in answers
+        for choice in answer.choices
     ]
+    routings = [answer.routing for _, answer in answers]
     return {
-        "id": completion.id,
+        "id": first.id,
         "object": "text_completion",
-        "created": completion.created,
-        "model": completion.model,
-        "choices": choices,
-        "usage": completion.usage,
-        "system_fingerprint": completion.system_fingerprint,
-        "trunkline": completion.routing,
+        "created": first.created,
+        "model": first.model,
+        "choices": [_choice(i, text, finish) for i, (text, finish) in enumerate(choices)],
+        "usage": _summed([answer.usage for _, answer in answers]),
+        "system_fingerprint": first.system_fingerprint,
+        "trunkline": routings[0] if len(routings) == 1 else {"calls": routings},
     }
+
+
+def _summed(usages: Sequence[Usage | None]) -> JSON | None:
+    """Return the usage of all, ``None`` where one of them is not known."""
+    known = [usage for usage in usages if usage is not None]
+    if len(known) < len(usages):
+        return None
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return {name: sum(getattr(usage, name) for usage in known) for name in names}
 
 
 def _choice(index: int, text: str, finish: str | None) -> JSON:
