@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+import tiktoken
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 from pydantic import BaseModel, Field
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 # The library dumps the SDK's parsed answer under the type of the plain one.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
+
+BYTES = "bytes"  # a tokenizer that needs no download: the library cuts texts into tokens itself
 
 
 class Weather(BaseModel):
@@ -53,6 +57,14 @@ async def async_chat(door: Door, **options: Any) -> AsyncIterator[Any]:
     model = chat(door, **options)
     async with model.root_async_client:
         yield model
+
+
+@pytest.fixture(autouse=True)
+def _tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = {bytes([i]): i for i in range(256)}
+    encoding = tiktoken.Encoding(BYTES, pat_str=".", mergeable_ranks=ranks, special_tokens={})
+    monkeypatch.setitem(tiktoken.registry.ENCODINGS, BYTES, encoding)
+    monkeypatch.setitem(tiktoken.model.MODEL_TO_ENCODING, BYTES, BYTES)
 
 
 def tokens(usage: Any) -> tuple[int, int]:
@@ -119,6 +131,26 @@ def test_a_batch_asks_from_many_threads_and_books_each_call(our_door: Door) -> N
 
     assert [a.content for a in answers] == [SAID + p for p in prompts]
     assert sorted(our_door.billed()) == sorted(tokens(a.usage_metadata) for a in answers)
+
+
+async def test_an_awaited_batch_asks_at_once_and_books_each_call(our_door: Door) -> None:
+    prompts = [f"question {i}" for i in range(8)]
+
+    async with async_chat(our_door) as model:
+        answers = await model.abatch(prompts)
+
+    assert [a.content for a in answers] == [SAID + p for p in prompts]
+    assert sorted(our_door.billed()) == sorted(tokens(a.usage_metadata) for a in answers)
+
+
+async def test_an_awaited_stream_that_is_left_early_is_booked_once(our_door: Door) -> None:
+    async with async_chat(our_door) as model, aclosing(model.astream("hello you")) as stream:
+        await anext(stream)
+    # The library leaves its inner generator to the loop, which closes it in its next turns.
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert len(our_door.rows()) == 1
 
 
 def test_a_bound_tool_is_called_and_its_result_told(door: Door) -> None:
@@ -259,6 +291,17 @@ async def test_the_old_completions_model_awaited(our_door: Door) -> None:
         assert await model.ainvoke("hello") == SAID + "hello"
 
 
+def test_several_prompts_of_the_old_completions_model_are_booked_each(our_door: Door) -> None:
+    root, root_async = our_door.client(), our_door.async_client()
+    model = OpenAI(model=MODEL, client=root.completions, async_client=root_async.completions)
+
+    result = model.generate(["one", "two"])
+
+    assert [row[0].text for row in result.generations] == [SAID + "one", SAID + "two"]
+    assert len(our_door.billed()) == 2
+    assert result.llm_output["token_usage"]["total_tokens"] == sum(map(sum, our_door.billed()))
+
+
 async def test_embeddings_of_documents_and_queries(door: Door) -> None:
     root, root_async = door.client(), door.async_client()
     model = OpenAIEmbeddings(
@@ -275,6 +318,18 @@ async def test_embeddings_of_documents_and_queries(door: Door) -> None:
     assert documents == [[0.5, 0.0], [0.5, 1.0]]
     assert query == [0.5, 0.0]
     assert [prompt for prompt, _ in door.billed()] == [prompt for prompt, _ in door.brain.usages]
+
+
+def test_embeddings_of_token_numbers(door: Door) -> None:
+    model = OpenAIEmbeddings(
+        model=EMBEDDER,
+        client=door.client().embeddings,
+        async_client=door.async_client().embeddings,
+        tiktoken_model_name=BYTES,
+    )
+
+    assert model.embed_documents(["one", "two"]) == [[0.5, 0.0], [0.5, 1.0]]
+    assert door.brain.seen[-1]["input"] == [list(b"one"), list(b"two")]
 
 
 @pytest.mark.parametrize(
@@ -294,6 +349,29 @@ def test_failures_are_the_sdks_classes(
 
     assert caught.value.status_code == status
     assert caught.value.request_id
+
+
+@pytest.mark.parametrize(("max_retries", "requests"), [(0, 1), (2, 3)])
+def test_retries_are_those_of_the_client_and_do_not_multiply(
+    door: Door, max_retries: int, requests: int
+) -> None:
+    root = door.client(max_retries=max_retries)
+    model = chat(door).model_copy(update={"client": root.chat.completions, "root_client": root})
+
+    with pytest.raises(openai.RateLimitError):
+        model.invoke("FAIL 429")
+
+    assert len(door.brain.seen) == requests
+
+
+def test_a_stream_that_breaks_off_raises_after_what_came(door: Door) -> None:
+    stream = chat(door).stream("BREAK off")
+    said = [next(stream).content, next(stream).content]
+
+    with pytest.raises(openai.APIError, match="broken off"):
+        list(stream)
+
+    assert "".join(said) == "You"
 
 
 def test_a_failure_that_passes_is_retried_unseen(door: Door) -> None:
@@ -326,6 +404,22 @@ def test_a_budget_refuses_a_stream_before_its_first_piece(inside: Door) -> None:
 
     assert caught.value.status_code == 402
     assert len(inside.refusals) == 1
+
+
+def test_headers_tell_the_request_and_our_routing(our_door: Door) -> None:
+    message = chat(our_door, include_response_headers=True).invoke("hello")
+
+    headers = message.response_metadata["headers"]
+    assert headers["x-request-id"] == "req-fake"
+    assert headers["x-trunkline-routing-id"] == our_door.rows()[0].routing_id
+
+
+def test_tags_for_the_books_go_by_extra_body(our_door: Door) -> None:
+    chat(our_door, extra_body={"trunkline": {"tags": {"job": "nightly"}}}).invoke("hello")
+
+    (row,) = our_door.books().usage.summary(by=["tag:job"])
+    assert (row["tag:job"], row["calls"]) == ("nightly", 1)
+    assert "trunkline" not in our_door.brain.seen[-1]
 
 
 def test_auto_says_which_model_answered(auto: Door) -> None:
