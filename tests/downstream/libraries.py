@@ -40,6 +40,10 @@ LIBRARIES: dict[str, Library] = {
         "test_llama_index.py",
     ),
     "litellm": Library(("litellm>=1.110",), "litellm", "test_litellm.py"),
+    "migrate-litellm": Library(("litellm>=1.110",), "litellm", "test_migrate_litellm.py"),
+    "migrate-any-llm": Library(
+        ("any-llm-sdk[anthropic,openai]>=1.40",), "any_llm", "test_migrate_any_llm.py"
+    ),
     "langfuse": Library(("langfuse>=5",), "langfuse", "test_langfuse.py"),
     "opentelemetry": Library(
         ("opentelemetry-instrumentation-genai-openai>=1.3b0", "opentelemetry-sdk>=1.45"),
