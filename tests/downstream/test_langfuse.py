@@ -228,6 +228,26 @@ def test_a_failure_is_traced_and_raised_as_the_sdks_class(door: Door, traces: Tr
     assert "as the prompt asked" in seen["status_message"]
 
 
+def test_a_stream_that_breaks_off_is_ended_with_what_came(door: Door, traces: Traces) -> None:
+    stream = door.client().chat.completions.create(
+        model=MODEL, messages=talk("BREAK off"), stream=True
+    )
+
+    with pytest.raises(openai.APIError, match="broken off"):
+        list(stream)
+
+    assert traces.one()["output"] == "You"
+
+
+def test_a_raw_response_is_traced(door: Door, traces: Traces) -> None:
+    raw = door.client().chat.completions.with_raw_response.create(
+        model=MODEL, messages=talk("hello")
+    )
+
+    assert raw.headers["x-request-id"] == "req-fake"
+    assert traces.one()["output"]["content"] == SAID + "hello"
+
+
 def test_a_budgets_refusal_is_traced_and_not_asked_again(inside: Door, traces: Traces) -> None:
     inside.budget("0.0000001")
 

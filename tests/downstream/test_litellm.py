@@ -206,6 +206,42 @@ async def test_an_awaited_failure_is_mapped(door: Door) -> None:
             await litellm.acompletion(model=NAME, messages=talk("FAIL 429"), client=client)
 
 
+@pytest.mark.parametrize(("max_retries", "requests"), [(0, 1), (1, 2)])
+def test_retries_that_it_sets_on_the_client_do_not_multiply(
+    door: Door, max_retries: int, requests: int
+) -> None:
+    with pytest.raises(litellm.RateLimitError):
+        litellm.completion(
+            model=NAME, messages=talk("FAIL 429"), client=door.client(), max_retries=max_retries
+        )
+
+    assert len(door.brain.seen) == requests
+
+
+def test_a_stream_that_breaks_off_raises_after_what_came(door: Door) -> None:
+    stream = litellm.completion(
+        model=NAME, messages=talk("BREAK off"), client=door.client(), stream=True
+    )
+    came = [next(stream), next(stream)]
+
+    with pytest.raises(litellm.exceptions.MidStreamFallbackError, match="broken off"):
+        list(stream)
+
+    assert said(came) == ["You"]
+
+
+def test_tags_for_the_books_go_by_extra_body(our_door: Door) -> None:
+    litellm.completion(
+        model=NAME,
+        messages=talk("hello"),
+        client=our_door.client(),
+        extra_body={"trunkline": {"tags": {"job": "nightly"}}},
+    )
+
+    (row,) = our_door.books().usage.summary(by=["tag:job"])
+    assert (row["tag:job"], row["calls"]) == ("nightly", 1)
+
+
 def test_a_failure_that_passes_is_retried_unseen(door: Door) -> None:
     messages = talk("FAIL 429 ONCE")
 

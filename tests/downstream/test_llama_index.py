@@ -237,6 +237,23 @@ async def test_an_awaited_failure_is_the_sdks_class(door: Door) -> None:
             await model.achat(talk("FAIL 429"))
 
 
+def test_retries_are_those_of_the_client_and_do_not_multiply(door: Door) -> None:
+    with pytest.raises(openai.RateLimitError):
+        llm(door).chat(talk("FAIL 429"))
+
+    assert len(door.brain.seen) == 3
+
+
+def test_a_stream_that_breaks_off_raises_after_what_came(door: Door) -> None:
+    stream = llm(door).stream_chat(talk("BREAK off"))
+    pieces = [next(stream).delta, next(stream).delta]
+
+    with pytest.raises(openai.APIError, match="broken off"):
+        list(stream)
+
+    assert "".join(pieces) == "You"
+
+
 def test_a_failure_that_passes_is_retried_unseen(door: Door) -> None:
     response = llm(door).chat(talk("FAIL 429 ONCE"))
 

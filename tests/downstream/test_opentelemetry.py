@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 from pydantic import BaseModel
 from tests.downstream import spans as scenarios
 from tests.downstream.fakes import MODEL
-from tests.downstream.spans import instrumented, models, talk, tokens
+from tests.downstream.spans import instrumented, is_failed, models, talk, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,3 +51,13 @@ class TestSpans(scenarios.Scenarios):
         client.chat.completions.create(model=MODEL, messages=talk("hello"))
 
         assert spans.one().attributes["server.address"] == client.base_url.host
+
+    def test_a_stream_that_breaks_off_fails_its_span(self, door: Door, spans: Spans) -> None:
+        stream = door.client().chat.completions.create(
+            model=MODEL, messages=talk("BREAK off"), stream=True
+        )
+
+        with pytest.raises(openai.APIError, match="broken off"):
+            list(stream)
+
+        assert is_failed(spans.one())
