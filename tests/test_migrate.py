@@ -119,6 +119,15 @@ def test_an_endpoint_takes_any_name_and_openais_prefix_once(
     assert providers.last.json["model"] == sent
 
 
+def test_anthropic_is_told_the_maximum_that_the_page_names(providers: Providers) -> None:
+    hello = [{"role": "user", "content": "Hi"}]
+
+    with Router() as router:
+        router.chat.completions.create(model="anthropic/claude-haiku-4-5", messages=hello)
+
+    assert f"{providers.last.json['max_tokens']} tokens are set aside" in TEXT
+
+
 def test_every_linked_file_is_there() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", TEXT)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import litellm.exceptions
+import openai
 import pytest
 from tests.support.migrating import (
     Block,
@@ -46,4 +47,15 @@ def test_what_was_printed_before_is_printed_now(block: Block, providers: Provide
 
 @pytest.mark.parametrize("name", [before for before, _ in errors_of("litellm")])
 def test_every_error_named_is_one_of_its(name: str) -> None:
-    assert issubclass(getattr(litellm.exceptions, name), Exception)
+    kind = getattr(litellm.exceptions, name)
+
+    assert issubclass(kind, Exception)
+    assert issubclass(kind, openai.OpenAIError) is (name != "BudgetExceededError")
+
+
+def test_anthropic_is_told_a_greater_maximum_than_ours(providers: Providers) -> None:
+    litellm.completion(
+        model="anthropic/claude-haiku-4-5", messages=[{"role": "user", "content": "Hi"}]
+    )
+
+    assert providers.last.json["max_tokens"] > 8192
