@@ -6,7 +6,7 @@ The befores of other libraries run where these are installed: ``tests/downstream
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.downstream.libraries import LIBRARIES
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT = PAGE.read_text(encoding="utf-8")
+HELLO: list[Any] = [{"role": "user", "content": "Hi"}]
 AFTER = [block for block in blocks() if block.role == "after"]
 
 
@@ -102,28 +103,24 @@ def test_a_base_url_of_the_environment_is_one_of_many_to_a_router_alone(
     assert "providers: openai;" in repr(OpenAI().router)
 
 
-@pytest.mark.parametrize(
-    ("asked", "sent"),
-    [
-        ("house-model", "house-model"),
-        ("anthropic/claude-haiku-4-5", "anthropic/claude-haiku-4-5"),
-        ("openai/openai/gpt-oss-20b", "openai/gpt-oss-20b"),
-    ],
-)
-def test_an_endpoint_takes_any_name_and_openais_prefix_once(
-    providers: Providers, asked: str, sent: str
-) -> None:
+@pytest.mark.parametrize("name", ["openai/gpt-oss-20b", "anthropic/claude-haiku-4-5", "qwen3"])
+def test_an_endpoint_alone_is_sent_every_name_as_it_stands(providers: Providers, name: str) -> None:
     with OpenAI(base_url=providers.url) as client:
-        client.chat.completions.create(model=asked, messages=[{"role": "user", "content": "Hi"}])
+        client.chat.completions.create(model=name, messages=HELLO)
 
-    assert providers.last.json["model"] == sent
+    assert providers.last.json["model"] == name
+
+
+def test_a_router_takes_the_first_step_of_a_name_for_the_provider(providers: Providers) -> None:
+    with Router(base_url=providers.url) as router:
+        router.chat.completions.create(model="openai/openai/gpt-oss-20b", messages=HELLO)
+
+    assert providers.last.json["model"] == "openai/gpt-oss-20b"
 
 
 def test_anthropic_is_told_the_maximum_that_the_page_names(providers: Providers) -> None:
-    hello = [{"role": "user", "content": "Hi"}]
-
     with Router() as router:
-        router.chat.completions.create(model="anthropic/claude-haiku-4-5", messages=hello)
+        router.chat.completions.create(model="anthropic/claude-haiku-4-5", messages=HELLO)
 
     assert f"{providers.last.json['max_tokens']} tokens are set aside" in TEXT
 
