@@ -40,6 +40,23 @@ if TYPE_CHECKING:
 HOOKS = ("decision", "response", "fallback", "refusal", "budget", "error")
 
 
+class _Additions:
+    """Models that the user has told of, shared by all engines of a router.
+
+    Attributes:
+        models: The newest word on each.
+        count: How many words there were, so that what was found before can be told from news.
+    """
+
+    def __init__(self) -> None:
+        self.models: tuple[Deployment, ...] = ()
+        self.count = 0
+
+    def add(self, deployment: Deployment) -> None:
+        self.models = (*(d for d in self.models if d.id != deployment.id), deployment)
+        self.count += 1
+
+
 class Engine:
     """The shared heart of a Router and its views.
 
@@ -82,7 +99,7 @@ class Engine:
         self._database: Database | None = None
         self._closed_after: int | None = None
         self._learner: Learner | None = None
-        self.added: list[Deployment] = []
+        self._additions = _Additions()
         self.rewards: dict[str, tuple[Callable[[ChatCompletion], Any], float]] = {}
         self._hooks: dict[str, list[Callable[[Any], object]]] = {name: [] for name in HOOKS}
         self._lock = threading.Lock()
@@ -96,7 +113,13 @@ class Engine:
         self._baseline_id: str | None = None
         self._unpriced = unpriced
         self._found: dict[Any, tuple[tuple[Deployment, ...], bool, str]] = {}
+        self._found_at = 0  # how many additions it knows of
         _ENGINES.add(self)
+
+    @property
+    def added(self) -> Sequence[Deployment]:
+        """Models that the user has told of, the newest word on each."""
+        return self._additions.models
 
     @property
     def store(self) -> str:
@@ -181,8 +204,9 @@ class Engine:
         """
         self._meet_ollama(name)
         day = int(self.clock() // 86400)
-        if day != self._day:  # prices that were announced come into force
-            self._day = day
+        # Prices that were announced come into force, and models that were added count at once.
+        if day != self._day or self._found_at != self._additions.count:
+            self._day, self._found_at = day, self._additions.count
             self._found.clear()
         self.require_provider()
         key = (name, models)
@@ -204,15 +228,16 @@ class Engine:
                 "trunkline.providers.EchoProvider() answers without any key"
             )
 
-    def asking(self, provider: Provider) -> Engine:
+    def asking(self, provider: Provider, *, alone: bool = False) -> Engine:
         """Return an engine that asks ``provider`` in the place of its namesake and shares the rest.
 
+        ``alone`` leaves the other providers out.
         Budgets, log and what was learned are the same: one store, one learner, one set of hooks.
         """
         _ = self.database, self.learner  # made now, so that both have them
         other = copy.copy(self)
-        other.providers = {**self.providers, provider.name: provider}
-        other._found = {}  # noqa: SLF001  # a copy of ourselves
+        other.providers = {**({} if alone else self.providers), provider.name: provider}
+        other._found, other._found_at = {}, -1  # noqa: SLF001  # a copy of ourselves
         _ENGINES.add(other)
         return other
 
@@ -283,7 +308,6 @@ class Engine:
     def add_model(self, model: Model) -> Deployment:
         """Make a model known, or replace what is known of it."""
         name = self._named(model)
-        self._found.clear()
         return self.resolve(name).deployment
 
     def _named(self, item: str | Model) -> str:
@@ -293,7 +317,7 @@ class Engine:
         if not self.providers:
             return item.id  # the first call says what is missing
         deployment = place(item, providers=self._infos(), catalog=self.catalog, on=self._today())
-        self.added = [d for d in self.added if d.id != deployment.id] + [deployment]
+        self._additions.add(deployment)
         return deployment.id
 
     def may_reason(self, deployment: Deployment) -> bool:

@@ -241,8 +241,11 @@ class Exchanges:
             self.reading = reading
             first = await reading.until_content(self.call.timeout.read_s)
             return Answer(None, reading, first, Outcome())
-        task, response = self.call.task, await _whole(source)
-        whole = task.parse(provider, response, built.exchange)
+        task = self.call.task
+        if task.take is not None:
+            whole = task.take(source)
+        else:
+            whole = task.parse(provider, await _whole(source), built.exchange)
         duration_s = elapsed_s(self.io, source, started)
         outcome = task.outcome(whole, duration_s, request_id(source.headers))
         return Answer(whole, None, [], outcome, source.headers)

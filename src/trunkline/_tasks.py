@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trunkline._arguments import Arguments
     from trunkline._decisions import Choice
     from trunkline._engine import Engine
-    from trunkline._io.protocol import IO
+    from trunkline._io.protocol import IO, ByteSource
     from trunkline._streams import StreamCore
     from trunkline.providers.base import (
         Asked,
@@ -64,6 +64,7 @@ class Task(Generic[A]):
         parse: Reads its whole answer.
         outcome: Tells what that came to, from the answer, its seconds and the provider's id.
         deliver: Does what follows an answer that is settled.
+        take: Takes an open exchange for the whole answer, which is handed on unread.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Task(Generic[A]):
     parse: Callable[[Any, HttpResponse, Exchange], Any]
     outcome: Callable[[Any, float, str | None], Outcome]
     deliver: Callable[[Engine, IO, Any, Told], Awaitable[None]]
+    take: Callable[[ByteSource], Any] | None = None
 
 
 async def _by_learning(engine: Engine, io: IO, call: Call) -> Choice:
@@ -179,9 +181,9 @@ async def _deliver_list(engine: Engine, io: IO, page: ModelsPage, told: Told) ->
 
 @dataclass(slots=True)
 class Passed:
-    """The answer to a request that was passed on, and how it came about."""
+    """The answer to a request that was passed on, open and unread, and how it came about."""
 
-    response: HttpResponse
+    source: ByteSource
     routing: Routing = field(init=False)
 
 
@@ -189,8 +191,8 @@ def _build_passed(provider: PassesOn, asked: Asked) -> ProviderRequest:
     return provider.pass_on(asked)
 
 
-def _parse_passed(_: PassesOn, response: HttpResponse, exchange: Exchange) -> Passed:  # noqa: ARG001
-    return Passed(response)
+def _never_parsed(*_: Any) -> Any:
+    raise AssertionError("a request that is passed on is answered unread")  # pragma: no cover
 
 
 def _outcome_of_passed(_: Passed, duration_s: float, request_id: str | None) -> Outcome:
@@ -237,7 +239,8 @@ PASSED: Task[Passed] = Task(
     admit=_admission.admit_passed,
     choose=_as_named,
     build=_build_passed,
-    parse=_parse_passed,
+    parse=_never_parsed,
     outcome=_outcome_of_passed,
     deliver=_deliver_passed,
+    take=Passed,
 )

@@ -127,3 +127,62 @@ def _choice(index: int, text: str | None) -> bytes:
         "choices": [choice],
     }  # fmt: skip
     return b"data: " + to_json(body) + b"\n\n"
+
+
+@pytest.mark.parametrize("note", ["caf\u00e9", "\u00ff\u0080"])
+def test_a_header_beyond_ascii_fails_no_paid_answer(noted: Noted, note: str) -> None:
+    noted.answers = {"/chat": (200, {**SSE, "x-note": note}, BEGUN + _choice(0, None))}
+    client = OpenAI(api_key="sk-x")
+
+    with client.chat.completions.create(**ASK) as stream:
+        assert stream.response.headers["x-note"].encode("latin-1") == note.encode("latin-1")
+        assert len(list(stream)) == 3
+
+    assert len(noted.requests["openai"]) == 1
+
+
+def test_a_fault_of_ours_is_not_tried_again(noted: Noted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("prompt of a customer")
+
+    monkeypatch.setattr("trunkline._api.chat.written", broken)
+
+    with pytest.raises(openai.OpenAIError, match="RuntimeError: a fault of trunkline's") as caught:
+        OpenAI(api_key="sk-x").chat.completions.create(**{**ASK, "stream": False})
+
+    assert "customer" not in str(caught.value)
+    assert len(noted.requests["openai"]) == 1
+
+
+def test_text_that_comes_with_a_finish_reason_is_not_held_back(noted: Noted) -> None:
+    last = event("the end", finish="stop")
+    noted.answers = {"/chat": (200, SSE, BEGUN + last + b"data: [DONE]\n\n")}
+
+    chunks = list(OpenAI(api_key="sk-x").chat.completions.create(**ASK))
+
+    seen = [(c.choices[0].delta.content, c.choices[0].finish_reason) for c in chunks]
+    assert seen == [("once ", None), ("upon ", None), ("the end", None), (None, "stop")]
+    assert "trunkline" in (chunks[-1].model_extra or {})
+
+
+def test_what_was_held_back_comes_before_a_cut_is_told(noted: Noted) -> None:
+    two = _choice(0, "zero") + _choice(1, "one") + event("END", finish="stop")
+    noted.answers = {"/chat": (200, SSE, two)}
+    seen: list[Any] = []
+
+    stream = OpenAI(api_key="sk-x").chat.completions.create(**ASK, n=2)
+    with pytest.raises(openai.APIConnectionError):
+        seen.extend(stream)
+
+    said = [(chunk.choices[0].delta.content, chunk.choices[0].finish_reason) for chunk in seen]
+    assert said == [("zero", None), ("one", None), ("END", None), (None, "stop")]
+
+
+def test_an_empty_chunk_after_the_finish_takes_the_routing_along(noted: Noted) -> None:
+    after = BEGUN + _choice(0, None) + event({}) + b"data: [DONE]\n\n"
+    noted.answers = {"/chat": (200, SSE, after)}
+
+    chunks = list(OpenAI(api_key="sk-x").chat.completions.create(**ASK))
+
+    assert [c.choices[0].finish_reason for c in chunks] == [None, None, "stop", None]
+    assert "trunkline" in (chunks[-1].model_extra or {})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 from tests.support.faces import HELLO
 
-from trunkline import Router
+from trunkline import Model, Router
 from trunkline.openai import OpenAI
 from trunkline.providers import AnthropicProvider, OpenAIProvider
 
@@ -131,6 +132,15 @@ def test_a_copy_with_another_base_url_asks_there_under_the_same_budgets(both: No
     assert caught.value.status_code == 402
 
 
+def test_a_copy_with_a_base_url_asks_there_alone_like_a_client_made_with_it(both: Noted) -> None:
+    elsewhere = OpenAI(api_key=OPENAIS).with_options(base_url="http://vllm:8000/v1")
+
+    ask(elsewhere, "house-7b")
+    ask(elsewhere, "claude-sonnet-4-5")
+
+    assert "anthropic" not in both.requests
+
+
 def test_metadata_addresses_are_never_trusted(both: Noted) -> None:
     with pytest.raises(openai.OpenAIError, match=r"169\.254"):
         OpenAI(base_url="http://169.254.169.254/v1", api_key=OPENAIS)
@@ -150,15 +160,147 @@ def test_what_a_router_has_already_is_refused_beside_it(options: dict[str, Any])
         OpenAI(router=Router(providers=[OpenAIProvider(api_key=OPENAIS)]), **options)
 
 
-def test_a_copy_for_an_endpoint_the_router_does_not_know_is_refused(both: Noted) -> None:
-    client = OpenAI(router=Router(providers=[OpenAIProvider(api_key=OPENAIS)]))
-
-    with pytest.raises(openai.OpenAIError, match="not known to the router"):
-        ask(client.with_options(base_url="https://eu.example.com/v1"))
-
-    assert both.requests == {}
-
-
 def test_an_argument_nobody_has_is_named() -> None:
     with pytest.raises(TypeError, match="modles"):
         OpenAI(api_key=OPENAIS, modles=["gpt-4o"])
+
+
+@pytest.fixture
+def groq(both: Noted) -> OpenAIProvider:
+    return OpenAIProvider("groq", base_url="https://groq.example.com/v1", api_key="sk-groq-own-4")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"api_key": OTHER},
+        {"default_headers": {"Authorization": f"Bearer {OTHER}"}},
+        {"default_headers": {"x-secret-token": OTHER}},
+        {"organization": OTHER, "project": OTHER},
+        {"default_query": {"tenant": OTHER}},
+        {"base_url": "https://eu.example.com/v1", "api_key": OTHER},
+    ],
+)
+def test_what_a_copy_carries_reaches_openai_and_no_namesake_of_its_kind(
+    both: Noted, groq: OpenAIProvider, changed: dict[str, Any]
+) -> None:
+    client = OpenAI(api_key=OPENAIS, providers=[groq]).with_options(**changed)
+
+    ask(client)
+    ask(client, "groq/llama-3")
+
+    assert OTHER in both.all_text("openai")
+    assert OTHER not in both.all_text("groq")
+    assert OPENAIS not in both.all_text("groq")
+    assert both.headers("groq")["authorization"] == "Bearer sk-groq-own-4"
+
+
+def test_a_key_made_by_a_function_or_set_later_is_openais_alone(
+    both: Noted, groq: OpenAIProvider
+) -> None:
+    made = OpenAI(api_key=lambda: OTHER, providers=[groq])
+    later = OpenAI(api_key=OPENAIS, providers=[groq])
+    later.api_key = OTHER
+
+    for client in (made, later):
+        ask(client, "groq/llama-3")
+        ask(client)
+        assert both.headers("openai")["authorization"] == f"Bearer {OTHER}"
+
+    assert OTHER not in both.all_text("groq")
+
+
+def test_the_key_of_one_call_is_openais_alone(both: Noted, groq: OpenAIProvider) -> None:
+    client = OpenAI(api_key=OPENAIS, providers=[groq])
+    key = {"Authorization": f"Bearer {OTHER}"}
+
+    ask(client, extra_headers=key)
+    ask(client, "groq/llama-3", extra_headers=key)
+
+    assert both.headers("openai")["authorization"] == f"Bearer {OTHER}"
+    assert OTHER not in both.all_text("groq")
+
+
+def test_a_list_of_models_is_asked_for_with_the_callers_key(both: Noted) -> None:
+    listed = b'{"object":"list","data":[{"id":"house-7b","object":"model"}]}'
+    both.answers = {"/models": (200, {"content-type": "application/json"}, listed)}
+    client = OpenAI(api_key=lambda: OTHER, base_url="http://vllm:8000/v1")
+
+    assert [m.id for m in client.models.list()] == ["house-7b"]
+    assert both.headers("openai")["authorization"] == f"Bearer {OTHER}"
+
+
+def test_no_stand_in_for_a_key_is_ever_sent(both: Noted, groq: OpenAIProvider) -> None:
+    client = OpenAI(providers=[groq])
+
+    ask(client, "groq/llama-3")
+    ask(client.with_options(base_url="http://vllm:8000/v1"), "openai/house-7b")
+
+    assert "authorization" not in both.headers("openai")
+    assert "in-process" not in both.all_text("groq") + both.all_text("openai")
+
+
+def test_a_header_that_was_taken_away_is_not_put_back(both: Noted) -> None:
+    client = OpenAI(api_key=OPENAIS, base_url="http://vllm:8000/v1", default_headers={"x-a": "1"})
+
+    ask(client, extra_headers={"Authorization": openai.Omit(), "x-a": openai.Omit()})
+
+    assert {"authorization", "x-a"}.isdisjoint(both.headers("openai"))
+
+
+def test_a_copy_of_a_client_with_a_router_keeps_to_that_routers_endpoints(both: Noted) -> None:
+    client = OpenAI(router=Router(providers=[OpenAIProvider(api_key=OPENAIS)]))
+
+    for changed in ({"api_key": OTHER}, {"default_headers": {"x-a": "1"}}, {"project": "p"}):
+        with pytest.raises(openai.OpenAIError, match="cannot be changed"):
+            client.with_options(**changed)
+
+    client.base_url = "https://eu.example.com/v1"
+    with pytest.raises(openai.OpenAIError, match="not known to the router"):
+        ask(client)
+    assert both.requests == {}
+
+
+def test_a_view_keeps_its_team_by_another_way_to_the_network(both: Noted) -> None:
+    import httpx
+
+    client = OpenAI(api_key=OPENAIS, store=":memory:").with_options(team="research")
+    client.router.budgets.set("team:research", usd="0.0000001")
+    other = client.with_options(http_client=httpx.Client())
+
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(other)
+
+    assert caught.value.status_code == 402
+    assert other.router.budgets.status("team:research")[0].scope == "team:research"
+    other.close()
+
+
+def test_a_servers_own_names_of_models_are_sent_as_they_are(both: Noted) -> None:
+    client = OpenAI(api_key=OPENAIS, base_url="https://openrouter.example.com/api/v1")
+
+    for name in ("openai/gpt-4o", "anthropic/claude-sonnet-4-5", "auto-7b", "gpt-4o"):
+        ask(client, name)
+        assert f'"model":"{name}"'.encode() in both.requests["openai"][-1].body
+
+
+def test_a_model_that_is_added_counts_for_copies_made_before(both: Noted) -> None:
+    client = OpenAI(api_key=OPENAIS, store=":memory:")
+    elsewhere = client.with_options(base_url="https://eu.example.com/v1")
+    ask(elsewhere, "house-1")
+
+    client.router.models.add(Model("openai/house-1", input_usd_per_m="1000", output_usd_per_m=0))
+    ask(elsewhere, "house-1")
+
+    costs = [record.cost_usd for record in client.router.usage.records()]
+    assert costs == [Decimal("0.01"), 0]
+
+
+def test_no_attribute_of_a_client_shows_a_key(both: Noted) -> None:
+    client = OpenAI(api_key=OPENAIS)
+    ask(client.with_options(api_key=OTHER))
+
+    shown = "".join(repr(v) for v in (client._door, vars(client._door), vars(client.router)))
+
+    assert OPENAIS not in shown
+    assert OTHER not in shown

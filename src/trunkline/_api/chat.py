@@ -13,10 +13,11 @@ from pydantic_core import to_json
 from trunkline import _pipeline
 from trunkline._streams import StreamCore
 from trunkline._tasks import CHAT
+from trunkline.types.chat import ChoiceDelta
 from trunkline.types.params import CHAT_PARAMS
 
 from .messages import Reply, told
-from .streams import reply_with
+from .streams import brings_something, reply_with
 
 if TYPE_CHECKING:
     from trunkline._engine import Engine
@@ -56,8 +57,9 @@ def written(completion: ChatCompletion) -> JSON:
 class ChunkWriter:
     """Writes the chunks of a stream as server-sent events.
 
-    What ends a stream (a finish reason, the usage) is held back until the next chunk or the end, so
-    that the routing can go along with the last one, settled.
+    A chunk that brings nothing to read (a finish reason, the usage) is held back until the next one
+    or the end, so that the routing can go along with the last one, settled. One that brings text
+    and a finish reason is sent as two.
     """
 
     def __init__(self) -> None:
@@ -69,12 +71,18 @@ class ChunkWriter:
 
     def feed(self, chunk: ChatCompletionChunk) -> bytes:
         """Return the bytes that are due with a chunk."""
-        before = b"" if self._held is None else _event(self._held)
-        if chunk.choices and chunk.choices[0].finish_reason is None:
-            self._held = None
-            return before + _event(chunk)
-        self._held = chunk
-        return before
+        before = self.flush()
+        if not any(brings_something(choice) for choice in chunk.choices):
+            self._held = chunk
+            return before
+        if any(choice.finish_reason is not None for choice in chunk.choices):
+            chunk, self._held = _parted(chunk)
+        return before + _event(chunk)
+
+    def flush(self) -> bytes:
+        """Return what was held back."""
+        held, self._held = self._held, None
+        return b"" if held is None else _event(held)
 
     def end(self, routing: Routing) -> bytes:
         """Return the last chunk, with the routing, and the end mark."""
@@ -86,8 +94,20 @@ class ChunkWriter:
 
     def fail(self, error: TrunklineError, body: dict[str, Any]) -> bytes:  # noqa: ARG002
         """Return the event of an error that the provider sent."""
-        held = b"" if self._held is None else _event(self._held)
-        return b"%bdata: %b\n\n" % (held, to_json({"error": body}))
+        return b"%bdata: %b\n\n" % (self.flush(), to_json({"error": body}))
+
+
+def _parted(chunk: ChatCompletionChunk) -> tuple[ChatCompletionChunk, ChatCompletionChunk]:
+    """Return what a chunk says, and how its answers end, as two."""
+    said, ends = chunk.model_copy(deep=True), chunk.model_copy(deep=True)
+    ends.choices = [choice for choice in ends.choices if choice.finish_reason is not None]
+    if said.usage is not None:
+        said.usage = None
+    for choice in said.choices:
+        choice.finish_reason = None
+    for choice in ends.choices:
+        choice.delta = ChoiceDelta()
+    return said, ends
 
 
 def _event(chunk: ChatCompletionChunk) -> bytes:

@@ -51,8 +51,8 @@ async def completions(engine: Engine, io: IO, settings: Settings, request: ApiRe
     body = request.json()
     prompts, echo = _prompts(body.pop("prompt", None)), body.pop("echo", None)
     for name, neutral in _NEUTRAL.items():
-        if (value := body.pop(name, None)) not in neutral:
-            raise _refused(name, f"{name}={value!r} has no counterpart in chat")
+        if body.pop(name, None) not in neutral:
+            raise _refused(name, f"{name} has no counterpart in chat")
     if body.get("stream") and len(prompts) > 1:
         raise _refused("prompt", "a stream answers one prompt: send one request a prompt")
     answers: list[tuple[str, ChatCompletion]] = []
@@ -132,12 +132,19 @@ class TextWriter:
         return b""
 
     def feed(self, chunk: ChatCompletionChunk) -> bytes:
-        """Return the chunk before this one, which is kept until it is known not to be the last."""
-        before, self._held = self._held, self._said(chunk)
-        if not self._held["choices"] or self._held["choices"][0]["finish_reason"]:
-            return _event(before)
-        both, self._held = (before, self._held), None
-        return b"".join(_event(one) for one in both)
+        """Return the bytes that are due with a chunk; its end is held back."""
+        before, said = self.flush(), self._said(chunk)
+        ends = [choice for choice in said["choices"] if choice["finish_reason"] is not None]
+        if not ends and said["choices"]:
+            return before + _event(said)
+        texts = [{**choice, "finish_reason": None} for choice in said["choices"] if choice["text"]]
+        self._held = {**said, "choices": [{**choice, "text": ""} for choice in ends]}
+        return before + (_event({**said, "choices": texts}) if texts else b"")
+
+    def flush(self) -> bytes:
+        """Return what was held back."""
+        held, self._held = self._held, None
+        return _event(held)
 
     def end(self, routing: Routing) -> bytes:
         """Return the last chunk, with the routing, and the end mark."""
@@ -146,7 +153,7 @@ class TextWriter:
 
     def fail(self, error: TrunklineError, body: JSON) -> bytes:  # noqa: ARG002
         """Return the event of an error that the provider sent."""
-        return _event(self._held) + _event({"error": body})
+        return self.flush() + _event({"error": body})
 
     def _said(self, chunk: ChatCompletionChunk) -> JSON:
         choices: list[JSON] = []

@@ -37,6 +37,8 @@ class ApiRequest:
         query: Likewise.
         timeout: Of each attempt; ``None`` leaves it to the Router.
         content_type: Of the body.
+        only: The one provider that there is, at an address of its own: names that begin like its
+            own are that server's names of models, to be sent as they are.
     """
 
     method: str
@@ -46,6 +48,7 @@ class ApiRequest:
     body: bytes = field(default=b"", repr=False)
     content_type: str = "application/json"
     timeout: Timeout | None = None
+    only: str | None = None
 
     def json(self) -> JSON:
         """Return the body as an object.
@@ -59,6 +62,9 @@ class ApiRequest:
             body = None
         if not is_object(body):
             raise BadRequestError(f"{self.path} takes a JSON object as its body", sent=False)
+        model = body.get("model")
+        if self.only is not None and isinstance(model, str) and model.startswith(f"{self.only}/"):
+            body["model"] = f"{self.only}/{model}"
         return body
 
     def given(self, body: Mapping[str, Any], known: Collection[str]) -> JSON:

@@ -47,7 +47,7 @@ async def model(engine: Engine, io: IO, settings: Settings, request: ApiRequest)
     Raises:
         NotFoundError: No provider here has a model of this name.
     """
-    name = unquote(request.path.removeprefix("/models/"))
+    name = unquote(request.path.rstrip("/").removeprefix("/models/"))
     if name == AUTO or name in engine.aliases:
         return Reply(200, JSON_TYPE, to_json(_row(name, "trunkline")))
     if _are_elsewhere(engine):

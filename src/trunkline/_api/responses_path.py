@@ -59,6 +59,10 @@ class ResponseWriter:
         self._usage = chunk.usage or self._usage
         return _bytes(self._events.feed(chunk))
 
+    def flush(self) -> bytes:
+        """Return what was held back: nothing is."""
+        return b""
+
     def end(self, routing: Routing) -> bytes:
         """Return the events that close the response, the last with usage and routing."""
         return _bytes(self._events.end(self._usage, routing))

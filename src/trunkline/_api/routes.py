@@ -36,8 +36,6 @@ _ANSWERED: dict[tuple[str, str], Answer] = {
     ("POST", "/embeddings"): embeddings,
     ("GET", "/models"): models,
 }
-PATHS = tuple(dict.fromkeys(path for _, path in _ANSWERED))
-"""What is answered here, longest first where one ends with another."""
 
 
 async def serve(engine: Engine, io: IO, settings: Settings, request: ApiRequest) -> Reply:
@@ -55,6 +53,7 @@ async def serve(engine: Engine, io: IO, settings: Settings, request: ApiRequest)
 
 
 def _answer_for(request: ApiRequest) -> Answer:
-    if request.method == "GET" and request.path.startswith("/models/"):
+    path = request.path.rstrip("/")  # what is answered here is never passed on for a slash
+    if request.method == "GET" and path.startswith("/models/"):
         return model
-    return _ANSWERED.get((request.method, request.path), passed_on)
+    return _ANSWERED.get((request.method, path), passed_on)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trunkline.errors import APIStatusError, StreamInterruptedError
+from trunkline.errors import APIConnectionError, APIStatusError, StreamInterruptedError
+from trunkline.providers.joining import has_more
 from trunkline.types.headers import routing_headers
 
 from .faults import body_of
@@ -17,7 +18,7 @@ from .messages import SSE_TYPE, Reply
 if TYPE_CHECKING:
     from trunkline._streams import StreamCore
     from trunkline.errors import TrunklineError
-    from trunkline.types.chat import ChatCompletionChunk
+    from trunkline.types.chat import ChatCompletionChunk, ChunkChoice
     from trunkline.types.routing import Routing
 
 
@@ -30,6 +31,10 @@ class Writer(Protocol):
 
     def feed(self, chunk: ChatCompletionChunk) -> bytes:
         """Return the bytes that are due with a chunk, maybe none."""
+        ...
+
+    def flush(self) -> bytes:
+        """Return what was held back until more was known."""
         ...
 
     def end(self, routing: Routing) -> bytes:
@@ -49,6 +54,7 @@ class Events:
         self._writer = writer
         self._begun = writer.begin()
         self._has_ended = False
+        self._cut: APIConnectionError | None = None
 
     async def next_bytes(self) -> bytes:
         """Return the bytes of the chunks that are here, ``b""`` at the end.
@@ -58,15 +64,22 @@ class Events:
         """
         found, self._begun = self._begun, b""
         while not found and not self._has_ended:
+            if self._cut is not None:
+                raise self._cut
             try:
                 found = await self._more()
-            except StreamInterruptedError as error:
-                said = error.error
-                if not isinstance(said, APIStatusError):
-                    raise
-                self._has_ended = True
-                return self._writer.fail(error, body_of(said, said.status_code or 500))
+            except APIConnectionError as error:
+                found = self._broken(error)
         return found
+
+    def _broken(self, error: APIConnectionError) -> bytes:
+        """Return what is due before an error, or what says it."""
+        said = error.error if isinstance(error, StreamInterruptedError) else None
+        if isinstance(said, APIStatusError):
+            self._has_ended = True
+            return self._writer.fail(error, body_of(said, said.status_code or 500))
+        self._cut = error
+        return self._writer.flush()
 
     async def _more(self) -> bytes:
         core, writer = self._core, self._writer
@@ -87,6 +100,11 @@ class Events:
         # No warning: the SDK's streams are dropped by libraries whose users could not heed it.
         if (core := getattr(self, "_core", None)) is not None:
             core.abandon()
+
+
+def brings_something(choice: ChunkChoice) -> bool:
+    """Say whether a piece of a stream has something to read in it: text, a call, a thought."""
+    return bool(choice.delta.content) or has_more(choice.delta)
 
 
 def reply_with(core: StreamCore, writer: Writer) -> Reply:

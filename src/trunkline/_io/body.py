@@ -77,7 +77,7 @@ def inflater_for(headers: Mapping[str, str], host: str) -> Inflater | None:
     raise APIResponseValidationError(f"{host} answered in an encoding that was not asked for")
 
 
-def cap_for(headers: Mapping[str, str], cap: int) -> int | None:
+def cap_for(headers: Mapping[str, str], cap: int | None) -> int | None:
     """Return the cap on this answer: none for streams, whose decoders cap each event."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return None if kind in _STREAMS else cap

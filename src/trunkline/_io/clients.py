@@ -42,7 +42,7 @@ def client_for(pool: HttpPool, free: FreeList[Any], target: Target, *, is_async:
     Raises:
         ConfigurationError: ``http_client=`` is of the other kind, or a proxy's address is wrong.
     """
-    client = pool.http_client
+    client = pool.client_of(target)
     if client is None:
         proxy = _proxy_for(pool, target)
         if proxy is None:

@@ -56,7 +56,8 @@ async def open_exchange(
         try:
             answer = await wire.send(message, limits)
             keys = keys_in(dict(request.headers))
-            return NetworkSource(wire, answer, limits, target, free, pool.body_cap, keys)
+            cap = None if request.unread else pool.body_cap
+            return NetworkSource(wire, answer, limits, target, free, cap, keys)
         except BaseException as error:
             wire.discard()
             if not isinstance(error, Exception) or not is_wire_failure(error):
@@ -89,7 +90,7 @@ class NetworkSource:
         limits: Limits,
         target: Target,
         free: FreeList[Any],
-        cap: int,
+        cap: int | None,
         keys: Sequence[Secret] = (),
     ) -> None:
         self._wire: Wire | None = wire

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, 
 from weakref import WeakKeyDictionary
 
 from .body import BODY_CAP
+from .requests import target_of
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Hashable
+
+    from .requests import Target
 
 KEEP_S = 5.0
 """Idle seconds after which a connection is not used again; servers close theirs soon after."""
@@ -136,8 +139,8 @@ class HttpPool:
     an httpx client made for each; ``.netrc``, cookies and system settings never are.
 
     Args:
-        http_client: An httpx or httpx2 client that all exchanges go through; ours to use, not to
-            close.
+        http_client: An httpx or httpx2 client that all exchanges go through, or those of the
+            addresses that it was lent to; ours to use, not to close.
         body_cap: Most decoded bytes of a whole answer.
         keep_s: How long an idle connection is kept.
     """
@@ -146,6 +149,7 @@ class HttpPool:
         self, http_client: Any = None, *, body_cap: int = BODY_CAP, keep_s: float = KEEP_S
     ) -> None:
         self.http_client = http_client
+        self._lent_to: set[tuple[bytes, bytes, int]] | None = None
         self.body_cap = body_cap
         self.proxies: dict[str, str] | None = None
         self._keep_s = keep_s
@@ -159,6 +163,23 @@ class HttpPool:
             "a router's connections are neither copied nor pickled: share the router, or take "
             "with_options() for a view; each process makes its own"
         )
+
+    def __del__(self) -> None:
+        # Of a router that nobody closed: its idle connections need no loop, no lock and no SQL.
+        if getattr(self, "_pid", None) == os.getpid():
+            self._blocking.clear()
+
+    def lend_client_to(self, url: str) -> None:
+        """Use the caller's client for this address, and from now on for none that was not named.
+
+        What is set up in a client, such as cookies and ``auth=``, is meant for one endpoint.
+        """
+        self._lent_to = {*(self._lent_to or ()), target_of(url)[0][:3]}
+
+    def client_of(self, target: Target) -> Any:
+        """Return the caller's client, ``None`` where there is none for this address."""
+        is_lent = self._lent_to is None or target[:3] in self._lent_to
+        return self.http_client if is_lent else None
 
     def _start(self) -> None:
         self._pid = os.getpid()

@@ -8,13 +8,16 @@ import openai
 
 from trunkline._io.async_ import AsyncIO
 from trunkline._io.blocking import BlockingIO
+from trunkline._io.pool import HttpPool
 from trunkline._router import AsyncRouter, Router
 
-from ._setup import OF_A_VIEW, Setup, base_url_of
-from ._transports import MARKS, AsyncTransport, Marks, Transport, http_client
+from ._setup import OF_A_VIEW, OF_THE_ENDPOINT, Setup
+from ._transports import MARKS, AsyncTransport, Marks, Transport, checked, in_process
 
 if TYPE_CHECKING:
-    from ._door import AnyRouter
+    from collections.abc import Mapping
+
+    from ._door import AnyRouter, Door
 
 _MOST_RETRIES = 1_000
 
@@ -48,7 +51,7 @@ class OpenAI(openai.OpenAI):
     def __init__(self, *, router: AnyRouter | None = None, **options: Any) -> None:
         setup = Setup(router, options)
         transport = Transport()
-        client = http_client("Client", transport, setup)
+        client = setup.http_client if setup.door else in_process("Client", transport, setup.own)
         super().__init__(**setup.sdks, http_client=client)
         self._kept = setup.kept
         self._door = transport.door = setup.open(self, Router, BlockingIO)
@@ -61,7 +64,7 @@ class OpenAI(openai.OpenAI):
 
     def copy(self, **options: Any) -> Self:
         """Return a client with other options, the SDK's or a view's (``team``, ``tags``, …)."""
-        return super().copy(**_for_copy(self, "Client", Transport, options))
+        return super().copy(**_for_copy(self, "Client", Transport, BlockingIO, options))
 
     with_options = copy
 
@@ -77,7 +80,9 @@ class AsyncOpenAI(openai.AsyncOpenAI):
     def __init__(self, *, router: AnyRouter | None = None, **options: Any) -> None:
         setup = Setup(router, options)
         transport = AsyncTransport()
-        client = http_client("AsyncClient", transport, setup)
+        client = (
+            setup.http_client if setup.door else in_process("AsyncClient", transport, setup.own)
+        )
         super().__init__(**setup.sdks, http_client=client)
         self._kept = setup.kept
         self._door = transport.door = setup.open(self, AsyncRouter, AsyncIO)
@@ -90,7 +95,7 @@ class AsyncOpenAI(openai.AsyncOpenAI):
 
     def copy(self, **options: Any) -> Self:
         """Return a client with other options, the SDK's or a view's (``team``, ``tags``, …)."""
-        return super().copy(**_for_copy(self, "AsyncClient", AsyncTransport, options))
+        return super().copy(**_for_copy(self, "AsyncClient", AsyncTransport, AsyncIO, options))
 
     with_options = copy
 
@@ -102,21 +107,38 @@ class AsyncOpenAI(openai.AsyncOpenAI):
 
 def _marks(client: Any, options: Any) -> Marks:
     retries = options.get_max_retries(client.max_retries)
-    return Marks(base_url_of(client), min(retries, _MOST_RETRIES))
+    return Marks(client, min(retries, _MOST_RETRIES))
 
 
-def _for_copy(client: Any, kind: str, transport: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the SDK's arguments of a copy; where it is another view, with a client to that."""
+def _for_copy(
+    client: Any, kind: str, transport: type[Any], io: type[Any], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the SDK's arguments of a copy.
+
+    Another view, or another way to the network, is another door to the same Router: its budgets and
+    its store stay the ones that they are.
+    """
     view = {name: options.pop(name) for name in OF_A_VIEW & options.keys()}
-    own: dict[str, Any] = client._kept  # noqa: SLF001  # ours
-    kept: dict[str, Any] = {**own, **(options.pop("_extra_kwargs", None) or {})}
-    if options.get("http_client") is not None and "router" in kept:
-        raise openai.OpenAIError(
-            "`http_client` cannot be combined with `router`: set it where the Router is made"
-        )
+    kept: dict[str, Any] = {**client._kept, **view, **(options.pop("_extra_kwargs", None) or {})}  # noqa: SLF001  # ours
+    if "router" in kept:
+        _refuse_endpoint(options)
+    door: Door = client._door  # noqa: SLF001  # ours
+    own = options.pop("http_client", None)
+    if own is not None:
+        door = door.through(io(HttpPool(checked(own, kind))), own)
     if view:
-        door = client._door  # noqa: SLF001  # ours
+        door = door.viewed(door.router.with_options(**view))
+    if door is not client._door:  # noqa: SLF001  # ours
         other = transport()
-        other.door = door.viewed(door.router.with_options(**view))
-        options["http_client"] = http_client(kind, other, None)
+        other.door = door
+        options["http_client"] = in_process(kind, other, own)
     return {**options, "_extra_kwargs": kept}
+
+
+def _refuse_endpoint(options: Mapping[str, Any]) -> None:
+    changed = {name.removeprefix("set_") for name, value in options.items() if value is not None}
+    for name in sorted(changed & {*OF_THE_ENDPOINT, "api_key"} - {"http_client"}):
+        raise openai.OpenAIError(
+            f"`{name}` cannot be changed for a client made with `router`: set it where the Router "
+            "is made"
+        )

@@ -1,15 +1,14 @@
 """Between an ``openai`` client and a Router: what a request is answered with.
 
-Decides which endpoint of OpenAI's a request means (the client's own, or that of a copy with another
-``base_url``) and what of its headers is the call's own: what every request of the client carries
-anyway configures the OpenAI provider once, and reaches no other provider with each call. Knows no
-HTTP library.
+Decides which endpoint of OpenAI's a request means, the client's own or that of a copy, and what of
+its headers and query is the call's own. Knows no HTTP library.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trunkline._api.messages import ApiRequest
 from trunkline._api.routes import serve
@@ -17,66 +16,73 @@ from trunkline._io.protocol import Timeout
 from trunkline._router import parts_of
 from trunkline.errors import ConfigurationError
 
+from ._endpoint import (
+    OFFICIAL,
+    PLACEHOLDER,
+    Endpoint,
+    Query,
+    carried_headers,
+    carried_query,
+    told_headers,
+    told_query,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from trunkline._api.messages import Reply
     from trunkline._engine import Engine
-    from trunkline._io.protocol import IO
+    from trunkline._io.async_ import AsyncIO
+    from trunkline._io.blocking import BlockingIO
     from trunkline._router import AsyncRouter, Router
-    from trunkline.providers.base import Provider
 
     AnyRouter = Router | AsyncRouter
+    AnyIO = BlockingIO | AsyncIO
 
-PLACEHOLDER = "answered-in-process"
-"""Stands in for an OpenAI key where the Router needs none; never sent anywhere."""
-
-_OF_THE_WIRE = frozenset(
-    {
-        *("host", "connection", "content-length", "transfer-encoding", "content-type"),
-        *("accept", "accept-encoding", "user-agent"),
-    }
-)
-_SDKS_OWN = "x-stainless-"  # what kind of SDK asks, and how often it has
+_MOST_ENDPOINTS = 64  # a client whose key changes with each call would keep one a call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A request of the client's, in plain words.
+    """A request of a client's, in plain words.
 
     Attributes:
+        client: The copy that sent it.
+        base_url: Of that copy.
         url: Without its query.
-        base_url: Of the copy of the client that sent it.
         timeout: Seconds by kind, as the HTTP libraries name them.
         max_retries: Of that copy, or of the request.
     """
 
+    client: Any = field(repr=False)
+    base_url: str
     method: str
     url: str
-    base_url: str
     headers: Iterable[tuple[str, str]] = field(repr=False)
     query: Iterable[tuple[str, str]] = field(repr=False)
     body: bytes = field(repr=False)
+    content_type: str
     timeout: Mapping[str, float | None]
     max_retries: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
-    """What every request of a client carries, because the client was made so.
-
-    Attributes:
-        base_url: Without its trailing slash.
-        headers: Lower-case names; the client's key among them.
-        query: Parameters of every URL.
-        removable: Those of the headers that the OpenAI provider was made with, so that a request
-            without one is not for that provider as it is.
-    """
+class Habits(NamedTuple):
+    """What every request of a client carries, the key included."""
 
     base_url: str
-    headers: Mapping[str, str] = field(repr=False)
-    query: Mapping[str, str] = field(repr=False)
-    removable: frozenset[str] = frozenset()
+    headers: Mapping[str, str]
+    query: Query
+
+    def __repr__(self) -> str:
+        return f"<Habits of {self.base_url}>"  # no header of it
+
+
+class _Asked(NamedTuple):
+    """Whom a request is for, and what of it is the call's own."""
+
+    engine: Engine
+    headers: Mapping[str, str]
+    query: Mapping[str, Any]
 
 
 class Door:
@@ -86,33 +92,56 @@ class Door:
         router: Who answers.
         io: The effects to answer with, of the client's own kind.
         habits: What is no call's own.
-        provider_at: Makes the OpenAI provider of another base URL, without some of its headers
-            and query parameters; ``None`` where the router was handed in, whose providers know
-            their endpoints.
+        endpoint: Which the router's OpenAI provider asks; ``None`` where the router was handed in,
+            whose providers know their endpoints and have their keys.
+        names_providers: Whether others were asked for by name, so that they are asked also where
+            the endpoint is another than OpenAI's own.
         owns: What is closed with the client.
     """
 
     def __init__(
         self,
         router: AnyRouter,
-        io: IO,
+        io: AnyIO,
         habits: Habits,
-        provider_at: Callable[[str, frozenset[str]], Provider] | None,
+        endpoint: Endpoint | None,
+        *,
+        names_providers: bool = False,
         owns: tuple[Any, ...] = (),
     ) -> None:
         self.router = router
-        self._parts = parts_of(router)
-        self.owns = tuple(owned for owned in owns if owned is not None)
         self.io = io
+        self.owns = tuple(owned for owned in owns if owned is not None)
+        self._parts = parts_of(router)
         self._habits = habits
-        self._provider_at = provider_at
-        self._engines: dict[tuple[str, frozenset[str]], Engine] = {
-            (habits.base_url, frozenset()): self._parts.engine
-        }
+        self._endpoint = endpoint
+        self._names_providers = names_providers
+        self._engines: dict[Endpoint, Engine] = {}
+        self._lock = threading.Lock()
 
     def viewed(self, router: AnyRouter) -> Door:
         """Return a door to a view of the same router."""
-        return Door(router, self.io, self._habits, self._provider_at)
+        return self._like(router, self.io)
+
+    def through(self, io: AnyIO, http_client: Any) -> Door:
+        """Return a door to the same router by another way to the network."""
+        door = self._like(self.router, io, http_client)
+        door.lend_client_to(self._habits.base_url)
+        return door
+
+    def lend_client_to(self, base_url: str) -> None:
+        """Use the caller's own HTTP client for this endpoint, and for no other provider."""
+        self.io.pool.lend_client_to(base_url)
+
+    def _like(self, router: AnyRouter, io: AnyIO, *owns: Any) -> Door:
+        return Door(
+            router,
+            io,
+            self._habits,
+            self._endpoint,
+            names_providers=self._names_providers,
+            owns=owns,
+        )
 
     async def answer(self, sent: Sent) -> Reply:
         """Answer one request.
@@ -121,67 +150,80 @@ class Door:
             APIConnectionError: There was no answer.
             ConfigurationError: It is for an endpoint that the router does not know.
         """
-        engine = self._engine_at(sent.base_url, self._missing(sent))
+        asked = self._asked(sent)
         settings = replace(
             self._parts.scoped(), max_retries=sent.max_retries, timeout_is_per_attempt=True
         )
-        return await serve(engine, self.io, settings, self._request(sent))
-
-    def _request(self, sent: Sent) -> ApiRequest:
-        path = sent.url.removeprefix(sent.base_url)
-        if path == sent.url:
-            raise ConfigurationError(
-                f"only addresses below base_url={sent.base_url!r:.200} are answered in process"
-            )
-        content_type = "application/json"
-        own: dict[str, str] = {}
-        for name, value in sent.headers:
-            lower = name.lower()
-            if lower == "content-type":
-                content_type = value
-            elif self._is_own(lower, value):
-                own[lower] = value
-        return ApiRequest(
+        request = ApiRequest(
             method=sent.method,
-            path=path,
-            headers=_with_named_key(own),
-            query={n: v for n, v in sent.query if self._habits.query.get(n) != v},
+            path=_path(sent),
+            headers=asked.headers,
+            query=asked.query,
             body=sent.body,
-            content_type=content_type,
+            content_type=sent.content_type,
             timeout=_timeout(sent.timeout),
+            only=self._only(sent, asked.engine),
         )
+        return await serve(asked.engine, self.io, settings, request)
 
-    def _is_own(self, name: str, value: str) -> bool:
-        is_habit = self._habits.headers.get(name) == value
-        return not (is_habit or name in _OF_THE_WIRE or name.startswith(_SDKS_OWN))
+    def _asked(self, sent: Sent) -> _Asked:
+        headers, query = told_headers(sent.headers), told_query(sent.query)
+        if (sent.base_url, headers, query) == self._habits:  # most requests carry nothing else
+            return _Asked(self._parts.engine, {}, {})
+        carried, of_client = carried_headers(sent.client), carried_query(sent.client)
+        authorization = headers.pop("authorization", None)
+        own = {n: v for n, v in headers.items() if carried.get(n) != v}
+        own_query = {n: v for n, v in query.items() if of_client.get(n) != v}
+        if self._endpoint is None:
+            self._check_endpoint(sent)
+            return _Asked(self._parts.engine, self._with_key(own, authorization), own_query)
+        endpoint = Endpoint.of(
+            sent.base_url,
+            authorization,
+            {n: v for n, v in headers.items() if n not in own},
+            {n: v for n, v in query.items() if n not in own_query},
+        )
+        return _Asked(self._engine_for(endpoint), own, own_query)
 
-    def _missing(self, sent: Sent) -> frozenset[str]:
-        """Name what the client carries and this request does not."""
-        habits = self._habits
-        if not habits.removable and not habits.query:
-            return frozenset()
-        present = {name.lower() for name, _ in sent.headers} | {name for name, _ in sent.query}
-        return frozenset({*habits.removable, *habits.query} - present)
+    def _only(self, sent: Sent, engine: Engine) -> str | None:
+        is_elsewhere = self._endpoint is not None and sent.base_url != OFFICIAL
+        return next(iter(engine.providers)) if is_elsewhere and len(engine.providers) == 1 else None
 
-    def _engine_at(self, base_url: str, missing: frozenset[str]) -> Engine:
-        if (engine := self._engines.get((base_url, missing))) is not None:
-            return engine
-        if self._provider_at is None:
+    def _check_endpoint(self, sent: Sent) -> None:
+        if sent.base_url != self._habits.base_url:
             raise ConfigurationError(
-                f"base_url={base_url!r:.200} is not known to the router that the client was made "
-                "with: add an OpenAIProvider of this base_url to it, or leave router= out"
+                f"base_url={sent.base_url!r:.200} is not known to the router that the client was "
+                "made with: add an OpenAIProvider of this base_url to it, or leave router= out"
             )
-        engine = self._parts.engine.asking(self._provider_at(base_url, missing))
-        return self._engines.setdefault((base_url, missing), engine)
+
+    def _with_key(self, own: dict[str, str], authorization: str | None) -> dict[str, str]:
+        """Add a key that was given with this call alone; a router's own keys are its providers'."""
+        habit = self._habits.headers.get("authorization")
+        if authorization in (None, habit, f"Bearer {PLACEHOLDER}"):
+            return own
+        return {**own, "authorization": authorization or ""}
+
+    def _engine_for(self, endpoint: Endpoint) -> Engine:
+        if endpoint == self._endpoint:
+            return self._parts.engine
+        with self._lock:
+            if (engine := self._engines.pop(endpoint, None)) is None:
+                alone = endpoint.base_url != OFFICIAL and not self._names_providers
+                engine = self._parts.engine.asking(endpoint.provider(), alone=alone)
+                self.lend_client_to(endpoint.base_url)
+            self._engines[endpoint] = engine  # the newest use last
+            while len(self._engines) > _MOST_ENDPOINTS:
+                del self._engines[next(iter(self._engines))]
+            return engine
 
 
-def _with_named_key(headers: dict[str, str]) -> dict[str, str]:
-    """Say whose key a bare one is, so that it reaches OpenAI's provider and no other."""
-    if (authorization := headers.pop("authorization", None)) is not None:
-        key = authorization.partition(" ")[2]
-        if key != PLACEHOLDER:
-            headers["x-openai-key"] = key
-    return headers
+def _path(sent: Sent) -> str:
+    path = sent.url.removeprefix(sent.base_url)
+    if path == sent.url or not path.startswith("/"):  # a longer host or port is another's
+        raise ConfigurationError(
+            f"only addresses below base_url={sent.base_url!r:.200} are answered in process"
+        )
+    return path
 
 
 def _timeout(seconds: Mapping[str, float | None]) -> Timeout:

@@ -16,7 +16,16 @@ _SETTINGS = (
     *("max_retries", "default_headers", "default_query", "http_client"),
 )
 _ABOUT_ITSELF = ("__title__", "__version__")
-_at_hand: list[tuple[dict[str, Any], OpenAI]] = []
+
+
+class _AtHand:
+    """The module's client and what it was made of; its repr shows neither."""
+
+    settings: dict[str, Any] | None = None
+    client: OpenAI | None = None
+
+
+_at_hand = _AtHand()
 
 
 def setting_or_resource(name: str) -> Any:
@@ -41,6 +50,6 @@ def _settings() -> dict[str, Any]:
 
 def _client_of(settings: dict[str, Any]) -> OpenAI:
     """Return the client of these settings, the one at hand where they are the same as before."""
-    if not _at_hand or _at_hand[-1][0] != settings:
-        _at_hand[:] = [(settings, OpenAI(**settings))]
-    return _at_hand[-1][1]
+    if _at_hand.client is None or _at_hand.settings != settings:
+        _at_hand.settings, _at_hand.client = settings, OpenAI(**settings)
+    return _at_hand.client

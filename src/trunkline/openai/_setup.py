@@ -10,7 +10,6 @@ it is trusted, plain http to a machine of the local network included.
 from __future__ import annotations
 
 import os
-from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -18,36 +17,38 @@ import openai
 
 from trunkline._router import parts_of
 from trunkline.errors import ConfigurationError
-from trunkline.providers.endpoint import host_of, is_metadata
-from trunkline.providers.openai import OpenAIProvider
 from trunkline.providers.registry import configured_from_environment
 
-from ._door import PLACEHOLDER, Door, Habits
+from ._door import Door, Habits
+from ._endpoint import (
+    OFFICIAL,
+    PLACEHOLDER,
+    base_url_of,
+    carried_headers,
+    carried_query,
+    endpoint_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from trunkline._io.protocol import IO
-    from trunkline.providers.base import Provider
-
-    from ._door import AnyRouter
+    from ._door import AnyIO, AnyRouter
+    from ._endpoint import Endpoint
 
 OF_A_VIEW = frozenset(
     {"team", "user", "tags", "objective", "models", "fallbacks", "policy", "deadline_s"}
 )
 """The Router's settings that a copy of a client may have otherwise."""
 
-# A router that is handed in has providers with endpoints of their own.
-_OF_THE_ENDPOINT = (
-    *("base_url", "organization", "project", "default_query", "http_client", "data_residency"),
+OF_THE_ENDPOINT = (
+    *("base_url", "organization", "project", "default_headers", "default_query", "data_residency"),
+    "http_client",
 )
+"""A router that is handed in has providers with endpoints of their own."""
+
 # They sign requests for a service of their own, which no other endpoint could take.
 _NOT_TAKEN = ("provider",)
 _SDKS_ARGUMENTS = frozenset(signature(openai.OpenAI.__init__).parameters) - {"self"}
-_SDKS_HEADERS = frozenset(
-    {"accept", "content-type", "user-agent", "openai-organization", "openai-project"}
-)
-_OFFICIAL = OpenAIProvider.SITE.base_url
 
 
 class Setup:
@@ -60,8 +61,9 @@ class Setup:
     Attributes:
         sdks: The SDK's, without ``http_client``.
         routers: The Router's.
-        http_client: The caller's own, for the provider.
-        door: Of the client that this one is a copy of.
+        http_client: As given: the caller's own, or that of the client that this one is a copy of.
+        door: Of that client.
+        own: The caller's own HTTP client, for the provider.
 
     Raises:
         openai.OpenAIError: Two of them exclude each other.
@@ -74,6 +76,7 @@ class Setup:
         self.http_client = self.sdks.pop("http_client", None)
         door = getattr(getattr(self.http_client, "_transport", None), "door", None)
         self.door = door if isinstance(door, Door) else None
+        self.own = None if self.door is not None else self.http_client
         if self.door is None:
             self._check()
             if self._needs_no_key():
@@ -84,7 +87,7 @@ class Setup:
         """What a copy of the client must be made with beside the SDK's arguments."""
         return self.routers if self.router is None else {**self.routers, "router": self.router}
 
-    def open(self, client: Any, make: type[Any], io: Callable[[Any], IO]) -> Door:
+    def open(self, client: Any, make: type[Any], io: Callable[[Any], AnyIO]) -> Door:
         """Return the door of a client that was just constructed.
 
         Args:
@@ -103,14 +106,19 @@ class Setup:
             raise openai.OpenAIError(error.message) from error
         except TypeError as error:  # an argument that neither the SDK nor a Router has
             raise TypeError(f"{type(client).__name__}: {error}") from None
-        provider_at = None if self.router is not None else partial(_provider, _endpoint(client))
-        return Door(
+        is_own = self.router is None
+        headers = {**_lower(client.auth_headers), **carried_headers(client)}
+        door = Door(
             router,
             io(parts_of(router).pool),
-            self._habits(client),
-            provider_at,
-            owns=() if self.router is not None else (router, self.http_client),
+            Habits(base_url_of(client), headers, carried_query(client)),
+            endpoint_of(client) if is_own else None,
+            names_providers="providers" in self.routers,
+            owns=(router, self.own) if is_own else (),
         )
+        if self.own is not None:
+            door.lend_client_to(base_url_of(client))
+        return door
 
     def _check(self) -> None:
         for name in _NOT_TAKEN:
@@ -121,8 +129,8 @@ class Setup:
                 )
         if self.router is None:
             return
-        for name in (*self.routers, *_OF_THE_ENDPOINT):
-            value = self.http_client if name == "http_client" else self.sdks.get(name)
+        for name in (*self.routers, *OF_THE_ENDPOINT):
+            value = self.own if name == "http_client" else self.sdks.get(name)
             if name in self.routers or value not in (None, openai.NOT_GIVEN):
                 raise openai.OpenAIError(
                     f"`{name}` cannot be combined with `router`: set it where the Router is made"
@@ -138,68 +146,27 @@ class Setup:
         return bool(self.routers.get("providers") or configured_from_environment())
 
     def _routers_arguments(self, client: Any) -> dict[str, Any]:
-        found = {"timeout": client.timeout, "http_client": self.http_client, **self.routers}
-        endpoint = _endpoint(client)
-        named = self.routers.get("providers")
-        if base_url_of(client) != _OFFICIAL:
-            own = _provider(endpoint, base_url_of(client), frozenset())
-            return {**found, "providers": [own, *(named or ())]}
-        if named is None or self.sdks.get("api_key") not in (None, PLACEHOLDER):
-            return {**found, **endpoint}
-        return found  # what the environment has is not asked for where providers are named
-
-    def _habits(self, client: Any) -> Habits:
-        headers = _headers_of(client)
-        removable = frozenset(filter(_is_callers, headers))
-        if self.router is not None:  # no provider was made with them
-            own: Mapping[str, str] = self.sdks.get("default_headers") or {}
-            for name in own:
-                headers.pop(name.lower(), None)
-            removable = frozenset[str]()
-        headers |= {n.lower(): v for n, v in client.auth_headers.items()}
-        query = {n: str(v) for n, v in client.default_query.items()}
-        return Habits(
-            base_url=base_url_of(client), headers=headers, query=query, removable=removable
-        )
+        found = {"timeout": client.timeout, "http_client": self.own, **self.routers}
+        endpoint, named = endpoint_of(client), self.routers.get("providers")
+        if endpoint.base_url != OFFICIAL:
+            return {**found, "providers": [endpoint.provider(), *(named or ())]}
+        is_keyed = self.sdks.get("api_key") != PLACEHOLDER
+        if named is None:
+            return {**found, **_told(endpoint)} if is_keyed else found
+        # What the environment has is not asked for where providers are named.
+        said = is_keyed and self.sdks.get("api_key") is not None
+        return {**found, "providers": [endpoint.provider(), *named]} if said else found
 
 
-def _provider(endpoint: Mapping[str, Any], base_url: str, missing: frozenset[str]) -> Provider:
-    """Return the OpenAI provider at an address, without what is missing of headers and query."""
-    given: dict[str, Any] = {"api_key": PLACEHOLDER, **endpoint}
-    for name in ("default_headers", "default_query"):
-        kept = {n: v for n, v in given.get(name, {}).items() if n not in missing}
-        given[name] = kept
-    # Whoever writes an address in code means it; only a cloud's own credentials stay out of reach.
-    trusted = base_url != _OFFICIAL and not is_metadata(host_of(base_url))
-    return OpenAIProvider(base_url=base_url, trust_base_url=trusted, **given)
-
-
-def base_url_of(client: Any) -> str:
-    """Return a client's base URL without its trailing slash."""
-    return str(client.base_url).rstrip("/")
-
-
-def _endpoint(client: Any) -> dict[str, Any]:
-    """Return the arguments of the OpenAI provider that a client stands for."""
-    headers = {n: v for n, v in _headers_of(client).items() if _is_callers(n)}
-    key = client.auth_headers.get("Authorization", "").partition(" ")[2]
-    found: dict[str, Any] = {
-        "organization": client.organization,
-        "project": client.project,
-        "default_headers": headers or None,
-        "default_query": dict(client.default_query) or None,
+def _told(endpoint: Endpoint) -> dict[str, Any]:
+    """Return what makes a Router add OpenAI's provider to those of the environment."""
+    return {
+        "base_url": endpoint.base_url,
+        "api_key": None if endpoint.key is None else endpoint.key.reveal(),
+        "default_headers": dict(endpoint.headers),
+        "default_query": dict(endpoint.query),
     }
-    if key != PLACEHOLDER:
-        # Without one here it comes with each call: a function makes it, or an exchange of tokens.
-        found["api_key"] = key or PLACEHOLDER
-    return {name: value for name, value in found.items() if value is not None}
 
 
-def _headers_of(client: Any) -> dict[str, str]:
-    """Return what every request of a client carries; a header that is left out is no string."""
-    given: Mapping[str, Any] = client.default_headers
-    return {name.lower(): value for name, value in given.items() if isinstance(value, str)}
-
-
-def _is_callers(name: str) -> bool:
-    return name not in _SDKS_HEADERS and not name.startswith("x-stainless-")
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import openai
 
 from trunkline._io.blocking import run_to_completion
-from trunkline.errors import APIConnectionError, APITimeoutError, ConfigurationError
+from trunkline.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ConfigurationError,
+    TrunklineError,
+)
 
 from ._door import Sent
+from ._endpoint import base_url_of
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from trunkline._api.messages import Reply, Streamed
-    from trunkline.errors import TrunklineError
 
     from ._door import Door
-    from ._setup import Setup
 
 MARKS = "trunkline"
 """The extension of a request that holds its ``Marks``."""
@@ -34,8 +38,11 @@ MARKS = "trunkline"
 class Marks(NamedTuple):
     """What only the copy of the client knows that makes a request."""
 
-    base_url: str
+    client: Any
     max_retries: int
+
+    def __repr__(self) -> str:
+        return f"<Marks max_retries={self.max_retries}>"  # a client's attributes hold its key
 
 
 @cache
@@ -46,38 +53,39 @@ def http_library() -> ModuleType:
     return import_module(base.__module__.partition(".")[0])
 
 
-def http_client(kind: str, transport: Any, setup: Setup | None) -> Any:
-    """Return the HTTP client of an SDK's client.
+def in_process(kind: str, transport: Any, own: Any) -> Any:
+    """Return the HTTP client of an SDK's client, whose requests a transport answers.
 
     Args:
         kind: ``"Client"`` or ``"AsyncClient"``.
-        transport: What answers its requests.
-        setup: Of the client; the one that it is a copy of has one already. The caller's own HTTP
-            client lends its timeout, as it would with the SDK.
+        transport: What answers.
+        own: The caller's HTTP client, which lends its timeout as it would with the SDK.
 
     Raises:
-        TypeError: The caller's own is of another kind.
+        TypeError: That is of another kind.
     """
-    if setup is not None and setup.door is not None:
-        return setup.http_client
-    own = None if setup is None else setup.http_client
-    if own is None:
-        timeout: Any = {}
-    elif any(isinstance(own, getattr(library, kind)) for library in _libraries()):
-        timeout = {"timeout": http_library().Timeout(**own.timeout.as_dict())}
-    else:
-        raise TypeError(
-            f"Invalid `http_client` argument; Expected an instance of `httpx.{kind}` but got "
-            f"{type(own)}"
-        )
+    library = http_library()
+    timeout: Any = {}
+    if own is not None:
+        timeout = {"timeout": library.Timeout(**checked(own, kind).timeout.as_dict())}
     # Nothing of the environment is for it: no proxy and no certificate stands before a Router.
-    return getattr(http_library(), kind)(transport=transport, trust_env=False, **timeout)
+    return getattr(library, kind)(transport=transport, trust_env=False, **timeout)
 
 
-def _libraries() -> tuple[ModuleType, ModuleType]:
+def checked(own: Any, kind: str) -> Any:
+    """Return the caller's HTTP client, if it is of a kind that the SDK would take.
+
+    Raises:
+        TypeError: It is not.
+    """
     import httpx
 
-    return http_library(), httpx
+    if any(isinstance(own, getattr(library, kind)) for library in (http_library(), httpx)):
+        return own
+    raise TypeError(
+        f"Invalid `http_client` argument; Expected an instance of `httpx.{kind}` but got "
+        f"{type(own)}"
+    )
 
 
 class Transport:
@@ -90,9 +98,9 @@ class Transport:
         request.read()
         try:
             reply = run_to_completion(self.door.answer(_sent(request)))
-        except (APIConnectionError, ConfigurationError) as error:
+            return _response(reply, request, _bodies()[0])
+        except Exception as error:  # the SDK must meet none but its own
             raise _as_sdks(error, request) from error
-        return _response(reply, request, _bodies()[0])
 
     def close(self) -> None:
         """Close the Router, and the HTTP client under it, where they are the client's own."""
@@ -116,9 +124,9 @@ class AsyncTransport:
         await request.aread()
         try:
             reply = await self.door.answer(_sent(request))
-        except (APIConnectionError, ConfigurationError) as error:
+            return _response(reply, request, _bodies()[1])
+        except Exception as error:  # the SDK must meet none but its own
             raise _as_sdks(error, request) from error
-        return _response(reply, request, _bodies()[1])
 
     async def aclose(self) -> None:
         """Close the Router, and the HTTP client under it, where they are the client's own."""
@@ -137,12 +145,14 @@ def _sent(request: Any) -> Sent:
     if marks is None:
         raise ConfigurationError("only requests of the client that this transport is of are served")
     return Sent(
+        client=marks.client,
+        base_url=base_url_of(marks.client),
         method=request.method,
         url=str(request.url).partition("?")[0],
-        base_url=marks.base_url,
         headers=request.headers.multi_items(),
         query=request.url.params.multi_items(),
         body=request.content,
+        content_type=request.headers.get("content-type", "application/json"),
         timeout=request.extensions["timeout"],
         max_retries=marks.max_retries,
     )
@@ -153,7 +163,8 @@ def _response(reply: Reply, request: Any, body: Any) -> Any:
     # A stream also where all of it is here: at its end the client notes how long it took.
     whole = isinstance(reply.body, bytes)
     stream = library.ByteStream(reply.body) if whole else body(reply.body, request)
-    headers = list(reply.headers.items())
+    # As they came: a header may hold any character of latin-1, and the library would refuse some.
+    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in reply.headers.items()]
     return library.Response(reply.status, headers=headers, stream=stream, request=request)
 
 
@@ -170,7 +181,7 @@ class _Body:
     def __next__(self) -> bytes:
         try:
             data = run_to_completion(self._streamed.next_bytes())
-        except APIConnectionError as error:
+        except Exception as error:  # the SDK must meet none but its own
             raise _as_sdks(error, self._request) from error
         if not data:
             raise StopIteration
@@ -194,7 +205,7 @@ class _AsyncBody:
     async def __anext__(self) -> bytes:
         try:
             data = await self._streamed.next_bytes()
-        except APIConnectionError as error:
+        except Exception as error:  # the SDK must meet none but its own
             raise _as_sdks(error, self._request) from error
         if not data:
             raise StopAsyncIteration
@@ -215,9 +226,20 @@ def _bodies() -> tuple[type[Any], type[Any]]:
     )
 
 
-def _as_sdks(error: TrunklineError, request: Any) -> openai.OpenAIError:
-    if isinstance(error, ConfigurationError):
-        return openai.OpenAIError(error.message)
+def _as_sdks(error: Exception, request: Any) -> openai.OpenAIError:
+    """Return the SDK's error for one of ours.
+
+    A foreign one would be retried by the SDK, and what it came after may have to be paid again.
+    """
+    if isinstance(error, openai.OpenAIError):
+        return error
     if isinstance(error, APITimeoutError):
         return openai.APITimeoutError(request=request)
-    return openai.APIConnectionError(message=error.message, request=request)
+    if isinstance(error, APIConnectionError):
+        return openai.APIConnectionError(message=error.message, request=request)
+    if isinstance(error, TrunklineError):
+        return openai.OpenAIError(error.message)
+    return openai.OpenAIError(
+        f"answering in process failed with {type(error).__name__}: a fault of trunkline's, please "
+        "report it; nothing is tried again, because the call may have been paid"
+    )

@@ -197,7 +197,12 @@ class HostedProvider:
         headers["content-type"] = params["content_type"]
         url = with_query(f"{self.base_url}{params['path']}", self._query, asked.query)
         return HttpRequest(
-            params["method"], url, tuple(headers.items()), params["body"], self._is_trusted
+            params["method"],
+            url,
+            tuple(headers.items()),
+            params["body"],
+            trusted=self._is_trusted,
+            unread=True,
         )
 
     def _authorized(self, asked: Asked) -> tuple[dict[str, str], Secret | None]:

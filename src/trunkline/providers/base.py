@@ -33,6 +33,7 @@ class HttpRequest:
 
     Attributes:
         trusted: The host may be one whose name leads to a link-local or metadata address.
+        unread: The answer is handed on piece by piece, so that it needs no cap.
     """
 
     method: str
@@ -40,6 +41,7 @@ class HttpRequest:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     trusted: bool = False
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

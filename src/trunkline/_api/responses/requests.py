@@ -177,7 +177,7 @@ def _logprobs(given: JSON) -> JSON:
     if not is_list(include):
         refuse("it must be a list", "include", "invalid_type")
     for number, name in enumerate(include):
-        if name not in _INCLUDED:
+        if not isinstance(name, str) or name not in _INCLUDED:
             refuse(f"unknown value {str(name)[:60]!r}", f"include[{number}]", "invalid_value")
     if _LOGPROBS not in include:
         return {}

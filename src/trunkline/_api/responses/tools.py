@@ -68,13 +68,13 @@ def tools_of(given: JSON) -> JSON:
 def echo_of(given: JSON) -> list[JSON]:
     """Return the tools that a response may name: a provider's own are none of them."""
     tools = objects(given.get("tools"), "tools")
-    return [rest(tool, ()) for tool in tools if tool.get("type") in _FIELDS]
+    return [rest(tool, ()) for tool in tools if str(tool.get("type")) in _FIELDS]
 
 
 def _tool(tool: JSON, where: str) -> JSON:
     kind = tool.get("type")
     _refuse_hosted(kind, where)
-    if kind not in _FIELDS:
+    if not isinstance(kind, str) or kind not in _FIELDS:
         return tool
     for name, default in _SILENT.items():
         if tool.get(name) not in (None, default):
@@ -109,7 +109,7 @@ def _choice(choice: Any) -> Any:
 def _named(tool: JSON, where: str) -> JSON:
     kind = tool.get("type")
     _refuse_hosted(kind, where)
-    if kind not in _FIELDS:
+    if not isinstance(kind, str) or kind not in _FIELDS:
         refuse(f"unknown type {str(kind)[:60]!r}", f"{where}.type", "invalid_value")
     return {"type": kind, kind: {"name": text(tool, "name", where)}}
 
