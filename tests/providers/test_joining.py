@@ -129,6 +129,86 @@ def test_apart_and_together_again_is_the_same() -> None:
     assert again == whole
 
 
+def pieces_of_a_call(*pieces: dict[str, Any]) -> list[ChatCompletionChunk]:
+    made = [chunk({"tool_calls": [{"index": 0, **piece}]}) for piece in pieces]
+    return [*made, chunk({}, "tool_calls")]
+
+
+def the_call(*pieces: dict[str, Any]) -> dict[str, Any]:
+    answer = join_chunks(pieces_of_a_call(*pieces))
+    assert answer is not None
+    (call,) = answer.choices[0].message.tool_calls or []
+    return call.model_dump(exclude_unset=True)
+
+
+def test_the_input_of_a_custom_tool_adds_up_as_arguments_do() -> None:
+    call = the_call(
+        {"id": "a", "type": "custom", "custom": {"name": "shell", "input": ""}},
+        {"custom": {"input": "ls "}},
+        {"custom": {"input": "-l", "name": "", "note": 1}},
+        {"custom": None},
+        {"custom": {"name": "shell", "input": None}},
+    )
+
+    custom = {"name": "shell", "input": "ls -l", "note": 1}
+    assert call == {"id": "a", "type": "custom", "custom": custom}
+
+
+def test_a_custom_call_is_known_without_its_type() -> None:
+    call = the_call({"id": "a", "custom": {"name": "shell"}})
+
+    assert call == {"id": "a", "type": "custom", "custom": {"name": "shell", "input": ""}}
+
+
+@pytest.mark.parametrize("custom", ["text", 5, [1], {"name": 5, "input": {"a": 1}}])
+def test_a_custom_call_of_another_shape_is_kept(custom: Any) -> None:
+    call = the_call({"id": "a", "type": "custom", "custom": custom}, {"custom": None})
+
+    assert call == {"id": "a", "type": "custom", "custom": custom}
+
+
+def test_an_input_in_two_shapes_is_text_if_any_of_it_is() -> None:
+    call = the_call(
+        {"type": "custom", "custom": {"input": {"a": 1}}},
+        {"custom": {"input": "x"}},
+        {"custom": {"input": [2]}},
+        {"custom": {"input": "y"}},
+    )
+
+    assert call["custom"]["input"] == "xy"
+
+
+def test_bytes_of_a_custom_call_are_counted() -> None:
+    found = joined(
+        *pieces_of_a_call(
+            {"type": "custom", "custom": {"name": "f", "input": "é"}}, {"custom": {"input": "ab"}}
+        )
+    )
+
+    assert found.output_bytes == 1 + 2 + 2
+
+
+def test_a_custom_call_apart_and_together_again_is_the_same() -> None:
+    answer = join_chunks(
+        pieces_of_a_call(
+            {"id": "a", "type": "custom", "custom": {"name": "f", "input": "x"}, "signature": "s"}
+        )
+    )
+
+    assert answer is not None
+    assert join_chunks(split_completion(answer)) == answer
+
+
+def test_unknown_fields_of_a_call_and_of_its_function_are_kept() -> None:
+    call = the_call(
+        {"id": "a", "signature": "s", "function": {"name": "f", "arguments": "{", "copy": 1}},
+        {"signature": None, "function": {"arguments": "}", "json": 2}},
+    )
+
+    function = {"name": "f", "arguments": "{}", "copy": 1, "json": 2}
+    assert call == {"id": "a", "type": "function", "signature": "s", "function": function}
+
+
 def test_what_was_said_aloud_adds_up_as_text_does() -> None:
     pieces = [
         {"id": "a", "data": "AA", "transcript": "Hel"},
@@ -173,7 +253,8 @@ def test_only_what_is_some_of_the_answer_counts_as_a_piece() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["content", "refusal", "reasoning_content", "tool_calls", "function_call", "audio"]
+    "field",
+    ["content", "refusal", "reasoning_content", "tool_calls", "function_call", "custom", "audio"],
 )
 def test_pieces_are_joined_once_and_not_added_up(field: str) -> None:
     found = Joined()
@@ -183,6 +264,9 @@ def test_pieces_are_joined_once_and_not_added_up(field: str) -> None:
         if field == "tool_calls":
             arguments = FunctionCallDelta.model_construct(arguments=text)
             delta.tool_calls = [ToolCallDelta.model_construct(index=0, function=arguments)]
+        elif field == "custom":
+            custom: dict[str, Any] = {"index": 0, "type": "custom", "custom": {"input": text}}
+            delta.tool_calls = [ToolCallDelta.model_construct(**custom)]
         elif field == "function_call":
             delta.function_call = FunctionCallDelta.model_construct(name="f", arguments=text)
         elif field == "audio":

@@ -15,7 +15,13 @@ from ._shapes import is_list, is_object
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from trunkline.types.chat import Choice, ChoiceDelta, ChunkChoice, ToolCallDelta
+    from trunkline.types.chat import (
+        Choice,
+        ChoiceDelta,
+        ChunkChoice,
+        FunctionCallDelta,
+        ToolCallDelta,
+    )
 
     from .base import JSON
 
@@ -24,13 +30,44 @@ _SOUNDS = ("data", "transcript")
 
 
 @dataclass(slots=True)
+class _Called:
+    """What a call calls, as far as it came: its name comes once, its text in pieces."""
+
+    text: str
+    pieces: list[str] = field(default_factory=list[str])
+    rest: JSON = field(default_factory=dict[str, Any])
+
+    def add(self, said: JSON) -> None:
+        for name, value in _said(said).items():
+            if name == self.text and isinstance(value, str):
+                self.pieces.append(value)
+            elif name != "name" or not self.rest.get("name"):
+                self.rest[name] = value
+
+    def whole(self) -> JSON:
+        whole: JSON = {"name": "", self.text: "", **self.rest}
+        return {**whole, self.text: "".join(self.pieces)} if self.pieces else whole
+
+
+@dataclass(slots=True)
+class _Call:
+    """One tool call as far as it came: of a function, or of a custom tool, which takes text."""
+
+    id: str = ""
+    type: str = ""
+    function: _Called | None = None
+    custom: _Called | None = None
+    extra: JSON = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True)
 class _Building:
     """One choice as far as it came; what grows is kept in pieces, for joining once."""
 
     content: list[str] = field(default_factory=list[str])
     texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    calls: dict[int, JSON] = field(default_factory=dict[int, "JSON"])
-    function: JSON | None = None
+    calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
+    function: _Called | None = None
     audio: JSON = field(default_factory=dict[str, Any])
     finish: str | None = None
     logprobs: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
@@ -200,12 +237,9 @@ def _add(building: _Building, choice: ChunkChoice) -> None:
         if (text := getattr(delta, name)) is not None:
             building.texts.setdefault(name, []).append(text)
     for call in delta.tool_calls or ():
-        _add_call(building.calls.setdefault(call.index, {"arguments": []}), call)
-    if (function := delta.function_call) is not None:
-        legacy = building.function or {"name": "", "arguments": []}
-        legacy["name"] = legacy["name"] or function.name or ""
-        legacy["arguments"].append(function.arguments or "")
-        building.function = legacy
+        _add_call(building.calls.setdefault(call.index, _Call()), call)
+    if delta.function_call is not None:
+        building.function = _with_function(building.function, delta.function_call)
     if isinstance(delta.audio, AudioDelta):
         _add_audio(building.audio, delta.audio)
     elif delta.audio is not None:
@@ -228,13 +262,24 @@ def _said(extra: JSON | None) -> JSON:
     return {name: value for name, value in (extra or {}).items() if value is not None}
 
 
-def _add_call(call: JSON, delta: ToolCallDelta) -> None:
-    call["id"] = call.get("id") or delta.id
-    call["type"] = call.get("type") or delta.type
-    call.setdefault("extra", {}).update(delta.model_extra or {})
-    if (function := delta.function) is not None:
-        call["name"] = call.get("name") or function.name
-        call["arguments"].append(function.arguments or "")
+def _add_call(call: _Call, delta: ToolCallDelta) -> None:
+    call.id = call.id or delta.id or ""
+    call.type = call.type or delta.type or ""
+    extra = _said(delta.model_extra)
+    if is_object(custom := extra.get("custom")):
+        del extra["custom"]
+        call.custom = call.custom or _Called("input")
+        call.custom.add(custom)
+    if delta.function is not None:
+        call.function = _with_function(call.function, delta.function)
+    call.extra |= extra
+
+
+def _with_function(called: _Called | None, delta: FunctionCallDelta) -> _Called:
+    called = called or _Called("arguments")
+    said = {"name": delta.name, "arguments": delta.arguments}
+    called.add({**(delta.model_extra or {}), **said})
+    return called
 
 
 def _add_audio(audio: JSON, delta: AudioDelta) -> None:
@@ -253,8 +298,8 @@ def _built(index: int, building: _Building) -> JSON:
     if building.calls:
         message["tool_calls"] = [_whole_call(c) for _, c in sorted(building.calls.items())]
         message["content"] = message["content"] or None
-    if (legacy := building.function) is not None:
-        message["function_call"] = {**legacy, "arguments": "".join(legacy["arguments"])}
+    if building.function is not None:
+        message["function_call"] = building.function.whole()
     if audio := building.audio:
         sounds = {name: "".join(audio[name]) for name in _SOUNDS if name in audio}
         message["audio"] = {**audio, **sounds}
@@ -272,19 +317,22 @@ def _texts_of(building: _Building) -> Iterable[str]:
     for pieces in building.texts.values():
         yield from pieces
     for call in building.calls.values():
-        yield call.get("name") or ""
-        yield from call["arguments"]
+        for called in filter(None, (call.function, call.custom)):
+            yield str(called.rest.get("name", ""))
+            yield from called.pieces
     if building.function is not None:
-        yield from building.function["arguments"]
+        yield from building.function.pieces
 
 
-def _whole_call(call: JSON) -> JSON:
-    whole: JSON = {**call["extra"], "id": call["id"] or "", "type": call["type"] or "function"}
-    if whole["type"] == "function":
-        whole["function"] = {
-            "name": call.get("name") or "",
-            "arguments": "".join(call["arguments"]) or "{}",
-        }
+def _whole_call(call: _Call) -> JSON:
+    is_custom = call.custom is not None and call.function is None
+    kind = call.type or ("custom" if is_custom else "function")
+    whole: JSON = {**call.extra, "id": call.id, "type": kind}
+    if call.custom is not None:
+        whole["custom"] = call.custom.whole()
+    if kind == "function":
+        function = (call.function or _Called("arguments")).whole()
+        whole["function"] = {**function, "arguments": function["arguments"] or "{}"}
     return whole
 
 
