@@ -12,7 +12,7 @@ from trunkline.providers import AnthropicProvider, OpenAIProvider
 from trunkline.providers.base import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from trunkline.providers.base import HttpRequest
 
@@ -25,10 +25,16 @@ CLAUDES = (
 
 @dataclass
 class Noted:
-    """Requests by provider, in order; ``answers`` overrides what OpenAI's says, by path."""
+    """Requests by provider, in order.
+
+    Attributes:
+        answers: What OpenAI's says instead, by path.
+        on_request: Called before each answer.
+    """
 
     requests: dict[str, list[HttpRequest]] = field(default_factory=dict[str, Any])
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict[str, Any])
+    on_request: Callable[[], object] = bool
 
     def headers(self, provider: str) -> dict[str, str]:
         """Return the headers of the last request to a provider."""
@@ -46,6 +52,7 @@ class NotedOpenAI(OpenAIProvider):
 
     def transport(self, request: HttpRequest) -> Iterator[Any]:
         self.noted.requests.setdefault(self.name, []).append(request)
+        self.noted.on_request()
         for path, (status, headers, body) in self.noted.answers.items():
             if path in request.url:
                 yield Head(status, headers)
@@ -66,6 +73,7 @@ class NotedAnthropic(AnthropicProvider):
 
     def transport(self, request: HttpRequest) -> Iterator[Any]:
         self.noted.requests.setdefault(self.name, []).append(request)
+        self.noted.on_request()
         yield Head(200, {"request-id": "req-claude"})
         yield CLAUDES
 

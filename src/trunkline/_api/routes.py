@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Answer = Callable[[Engine, IO, Settings, ApiRequest], Awaitable[Reply]]
 
-_ANSWERED: dict[tuple[str, str], Answer] = {
+ANSWERED: dict[tuple[str, str], Answer] = {
     ("POST", "/chat/completions"): chat,
     ("POST", "/completions"): completions,
     ("POST", "/responses"): responses,
@@ -56,4 +56,4 @@ def _answer_for(request: ApiRequest) -> Answer:
     path = request.path.rstrip("/")  # what is answered here is never passed on for a slash
     if request.method == "GET" and path.startswith("/models/"):
         return model
-    return _ANSWERED.get((request.method, path), passed_on)
+    return ANSWERED.get((request.method, path), passed_on)
