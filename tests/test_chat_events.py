@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
+from pydantic_core import from_json
 from tests.support import beside
 from tests.support.beside import OURS, Answering
 from tests.support.faces import DONE, HELLO, USAGE, event, stream_of
+from tests.support.odd_names import ODD_NAMES
 
 import trunkline
 from trunkline import (
@@ -372,6 +374,70 @@ def test_a_call_of_another_kind_is_left_out_and_said_so(caplog: Any) -> None:
     assert "custom" in caplog.text
 
 
+CUSTOM = [
+    {"index": 0, "id": "c-0", "type": "custom", "custom": {"name": "shell", "input": ""}},
+    {"index": 0, "custom": {"input": "ls "}, "signature": "s"},
+    {"index": 0, "custom": {"name": "shell", "input": "-l"}},
+    {"index": 0, "custom": {"name": "shell"}, "function": None},
+    {"index": 0, "custom": {"input": None}},
+]
+WHOLE_CUSTOM = {"custom": {"name": "shell", "input": "ls -l"}, "signature": "s"}
+
+
+def test_a_call_of_a_custom_tool_grows_in_the_snapshot_and_is_whole_in_the_response() -> None:
+    pieces = [*map(calls, CUSTOM), calls(call(1, "{}", "loose")), event(finish="tool_calls")]
+    seen: list[str] = []
+
+    with Fixed(ROLE, *pieces).stream() as stream:
+        for each in stream:
+            if each.type == "chunk" and (made := each.snapshot.choices[0].message.tool_calls):
+                seen.append(made[0].model_extra["custom"]["input"])
+                assert pickle.loads(pickle.dumps(each.snapshot)) == each.snapshot  # noqa: S301
+        snapshot, response = stream.current_completion_snapshot, stream.response
+
+    assert seen == ["", "ls ", "ls -l", "ls -l", "ls -l", "ls -l", "ls -l"]
+    custom, loose = snapshot.choices[0].message.tool_calls
+    assert (custom.id, custom.type, custom.function) == ("c-0", "custom", None)
+    assert custom.model_extra == {"index": 0, **WHOLE_CUSTOM}
+    assert loose.function.name == "loose"
+    assert from_json(snapshot.model_dump_json())["choices"][0]["message"]["tool_calls"][0] == {
+        "id": "c-0", "type": "custom", "function": None, "index": 0, **WHOLE_CUSTOM,
+    }  # fmt: skip
+    custom, loose = response.choices[0].message.tool_calls
+    assert (custom.id, custom.type, custom.function) == ("c-0", "custom", None)
+    assert custom.model_extra == WHOLE_CUSTOM
+    assert loose.function.name == "loose"
+
+
+def test_a_plain_stream_has_the_whole_call_of_a_custom_tool() -> None:
+    fixed = Fixed(ROLE, *map(calls, CUSTOM), event(finish="tool_calls"))
+
+    with fixed.router.chat.completions.create(model="p/m", messages=HELLO, stream=True) as stream:
+        said = [chunk.choices[0].delta.tool_calls for chunk in stream if chunk.choices]
+        response: Any = stream.response
+
+    assert len([calls for calls in said if calls]) == len(CUSTOM)
+    assert response.choices[0].message.tool_calls[0].model_extra == WHOLE_CUSTOM
+
+
+def test_a_call_of_a_custom_tool_is_the_same_events_as_the_sdks() -> None:
+    body = b"".join(
+        [event("I look."), *map(calls, CUSTOM), calls(call(1, "{}", "loose")),
+         calls({**CUSTOM[0], "index": 2, "id": "c-2"}), event(finish="tool_calls"), DONE]
+    )  # fmt: skip
+
+    with (
+        beside.genuine(body, []) as client,
+        client.chat.completions.stream(model="m", messages=HELLO) as stream,
+    ):
+        theirs = [each.type for each in stream]
+    with Fixed(body, done=b"").stream() as stream:
+        mine = [each.type for each in stream]
+
+    assert mine == theirs
+    assert mine.count("tool_calls.function.arguments.done") == 1
+
+
 def test_what_is_no_text_grows_in_the_snapshot_too() -> None:
     pieces = [
         event({"role": "assistant", "reasoning_content": "Let ", "notes": {"a": "x", "l": [1]}}),
@@ -394,6 +460,56 @@ def test_what_is_no_text_grows_in_the_snapshot_too() -> None:
     assert snapshot.choices[0].model_extra == {"why": "end"}
     assert snapshot.model_extra == {"extra": "top"}
     assert pickle.loads(pickle.dumps(snapshot)) == snapshot  # noqa: S301  # our own bytes
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_unknown_field_may_have_any_name(name: str) -> None:
+    whole = call(0, '{"place": "Ulm"}', "Weather")
+    whole = {**whole, name: [1], "function": {**whole["function"], name: [2]}}
+    legacy = {"name": "f", "arguments": "{}", name: [6]}
+    delta = {"content": "".join(WHOLE), "tool_calls": [whole], "function_call": legacy, name: [3]}
+    first = {"index": 0, "delta": delta, "finish_reason": None, name: [4]}
+    top: dict[str, Any] = {name: [5]}
+    more = calls(call(0, ""))
+    fixed = Fixed(event(choices=[first], **top), more, event(finish="tool_calls"))
+    tools = [trunkline.pydantic_function_tool(Weather)]
+
+    with fixed.stream(response_format=Event, tools=tools) as stream:
+        written = [from_json(each.model_dump_json()) for each in stream]
+        snapshot, final = stream.current_completion_snapshot, stream.get_final_completion()
+
+    assert written[0]["chunk"][name] == written[0]["snapshot"][name] == [5]
+    for answer in (snapshot, final):
+        (choice,) = answer.choices
+        (made,) = choice.message.tool_calls
+        shapes = (made.function, choice.message, choice, answer, choice.message.function_call)
+        assert [shape.model_extra for shape in shapes] == [{name: [n]} for n in (2, 3, 4, 5, 6)]
+        assert made.model_extra[name] == [1]
+        assert choice.message.parsed == Event(name="market", day="mon", people=["bo", "al"])
+        assert from_json(answer.model_dump_json())["choices"][0]["message"][name] == [3]
+        again = pickle.loads(pickle.dumps(answer))  # noqa: S301  # our own bytes
+        assert (again, again.model_extra) == (answer, {name: [5]})
+    fixed.settled()
+
+
+def test_a_field_of_ours_that_a_provider_names_stays_in_the_chunk() -> None:
+    piece = call(0, '{"place": "Ulm"}', "loose")
+    piece["function"]["parsed_arguments"] = "odd"
+    delta = {"content": "a", "tool_calls": [piece], "parsed": "odd"}
+    choice = {"index": 0, "delta": delta, "finish_reason": None, "message": "odd"}
+
+    with Fixed(event(choices=[choice]), event(finish="tool_calls")).stream() as stream:
+        came = next(stream).chunk.choices[0]
+        stream.until_done()
+        snapshot = stream.current_completion_snapshot
+        final = stream.get_final_completion()
+
+    assert (came.model_extra, came.delta.model_extra) == ({"message": "odd"}, {"parsed": "odd"})
+    for answer in (snapshot, final):
+        message = answer.choices[0].message
+        assert (message.content, message.parsed) == ("a", None)
+        assert message.tool_calls[0].function.parsed_arguments is None
+        assert "odd" not in answer.model_dump_json()
 
 
 def test_events_can_be_written_as_json() -> None:

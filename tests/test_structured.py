@@ -18,10 +18,11 @@ import pytest
 from openai.lib._pydantic import _ensure_strict_json_schema, to_strict_json_schema
 from pydantic import BaseModel, Field, TypeAdapter, field_validator
 from pydantic import dataclasses as pydantic_dataclasses
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from tests.support import beside
 from tests.support.beside import OURS, Answering
 from tests.support.faces import HELLO, USAGE, completion
+from tests.support.odd_names import ODD_NAMES
 from typing_extensions import TypedDict
 
 import trunkline
@@ -387,6 +388,40 @@ def test_what_a_provider_says_beyond_the_shape_is_kept() -> None:
     assert answer.choices[0].model_extra == {"extra": "e"}
     assert answer.choices[0].message.model_extra == {"notes": [1]}
     assert answer.choices[0].message.tool_calls[0].model_extra == {"signature": "s"}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_unknown_field_may_have_any_name(name: str) -> None:
+    (call,) = calling(("Event", MARKET))["tool_calls"]
+    call = {**call, name: [1], "function": {**call["function"], name: [2]}}
+    choice = of({"content": MARKET, "tool_calls": [call], name: [3]}, "tool_calls") | {name: [4]}
+    router = answering(choice, **{name: [5]})
+
+    answer = parse(router, response_format=Event, tools=[trunkline.pydantic_function_tool(Event)])
+
+    (first,) = answer.choices
+    (made,) = first.message.tool_calls
+    said = [shape.model_extra for shape in (made, made.function, first.message, first, answer)]
+    assert said == [{name: [number]} for number in (1, 2, 3, 4, 5)]
+    assert first.message.parsed == made.function.parsed_arguments
+    assert answer.routing.id == router.usage.records()[0].routing_id
+    written = from_json(answer.model_dump_json())
+    assert (written[name], written["choices"][0]["message"][name]) == ([5], [3])
+    again = pickle.loads(pickle.dumps(answer))  # noqa: S301  # our own bytes
+    assert (again, again.model_extra) == (answer, {name: [5]})
+
+
+def test_what_was_read_takes_the_place_of_a_field_of_the_same_name() -> None:
+    (call,) = calling(("Event", MARKET))["tool_calls"]
+    call["function"]["parsed_arguments"] = "odd"
+    choice = of({"content": MARKET, "tool_calls": [call], "parsed": "odd"})
+
+    answer = parse(answering(choice), tools=[trunkline.pydantic_function_tool(Event)])
+
+    message = answer.choices[0].message
+    assert message.parsed is None
+    assert message.tool_calls[0].function.parsed_arguments == Event.model_validate_json(MARKET)
+    assert "odd" not in answer.model_dump_json()
 
 
 def test_a_call_of_another_kind_is_left_out_and_said_so(caplog: Any) -> None:

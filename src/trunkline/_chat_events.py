@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from trunkline._structured import fields_of, is_of_function, is_whole, refuse_cut, so_far
-from trunkline.types.chat import FunctionCall
+from trunkline._structured import fields_of, is_whole, refuse_cut, set_fields, so_far
+from trunkline.types.chat import FunctionCall, Shape, ToolCall
 from trunkline.types.chat_events import (
     ChunkEvent,
     ContentDeltaEvent,
@@ -27,8 +27,7 @@ from trunkline.types.chat_events import (
 from trunkline.types.parsed import (
     ChatCompletionSnapshot,
     ChoiceSnapshot,
-    ParsedChatCompletionMessage,
-    ParsedFunction,
+    MessageSnapshot,
     ParsedFunctionToolCall,
 )
 
@@ -48,6 +47,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NOT_JOINED = ("role", "tool_calls", "function_call")
+# What a snapshot has and no chunk: whoever says a field of that name has it in the chunk alone.
+_OURS = ("message", "parsed", "parsed_arguments")
 
 
 class EventState(Generic[T]):
@@ -86,9 +87,7 @@ class EventState(Generic[T]):
             said.pop(name, None)
         if self.snapshot is None:
             self.snapshot = ChatCompletionSnapshot.model_validate({**said, "choices": []})
-        for name, value in said.items():
-            if value is not None:
-                setattr(self.snapshot, name, value)
+        set_fields(self.snapshot, _taken(self.snapshot, said))
         return self.snapshot
 
     def _choice(self, snapshot: ChatCompletionSnapshot[T], index: int) -> _ChoiceState[T]:
@@ -103,11 +102,10 @@ class _ChoiceState(Generic[T]):
     """One choice: what of it has come, and what of that was said to be complete."""
 
     def __init__(self, index: int, expected: Expected[T]) -> None:
-        self.snapshot: ChoiceSnapshot[T] = ChoiceSnapshot(
-            index=index, message=ParsedChatCompletionMessage()
-        )
+        self.snapshot: ChoiceSnapshot[T] = ChoiceSnapshot(index=index, message=MessageSnapshot())
         self._expected = expected
         self._calls: dict[int, ParsedFunctionToolCall] = {}
+        self._others: dict[int, ToolCall] = {}  # of custom tools: they grow, and are no events
         self._logprobs: dict[str, list[Any]] = {}
         self._open_call: int | None = None
         self._begun: dict[int, None] = {}  # calls in the order in which their pieces were said
@@ -115,8 +113,7 @@ class _ChoiceState(Generic[T]):
 
     def grow(self, choice: ChunkChoice) -> None:
         """Add what a chunk says of this choice."""
-        for name, value in (choice.model_extra or {}).items():
-            setattr(self.snapshot, name, value)
+        set_fields(self.snapshot, _taken(self.snapshot, choice.model_extra))
         self._grow_message(choice.delta)
         if choice.finish_reason is not None:
             self.snapshot.finish_reason = choice.finish_reason
@@ -145,40 +142,59 @@ class _ChoiceState(Generic[T]):
         if tokens := _tokens(choice, "refusal"):
             yield LogprobsRefusalDeltaEvent(refusal=tokens, snapshot=self._logprobs["refusal"])
         for call in delta.tool_calls or ():
-            if call.index in self._calls and call.index != self._open_call:
+            if call.index != self._open_call:
                 yield from self._content_done()
                 yield from self._calls_done(self._begun)
                 self._open_call = call.index
-                self._begun[call.index] = None
+                if call.index in self._calls:
+                    self._begun[call.index] = None
         if self.snapshot.finish_reason is not None:
             yield from self._content_done()
             yield from self._calls_done(sorted(self._calls))
 
     def _grow_message(self, delta: ChoiceDelta) -> None:
         message = self.snapshot.message
-        for name, value in fields_of(delta).items():
-            if value is not None and name not in _NOT_JOINED:
-                setattr(message, name, _joined(getattr(message, name, None), value))
+        said = {n: value for n, value in fields_of(delta).items() if n not in _NOT_JOINED}
+        _grow(message, said)
         for call in delta.tool_calls or ():
-            if call.index in self._calls or is_of_function(call):
+            # Only the first piece says of what kind the call is.
+            is_other = call.index not in self._calls and call.type not in (None, "function")
+            if is_other or call.index in self._others:
+                self._grow_other(call)
+            else:
                 self._grow_call(call)
         if delta.function_call is not None:
-            message.function_call = _grown_function(message.function_call, delta.function_call)
+            function = message.function_call or FunctionCall(name="", arguments="")
+            message.function_call = _grown_function(function, delta.function_call)
 
     def _grow_call(self, delta: ToolCallDelta) -> None:
         call = self._calls.get(delta.index)
         if call is None:
-            new = {**(delta.model_extra or {}), "index": delta.index, "id": delta.id or ""}
-            function = ParsedFunction(name="", arguments="")
-            call = ParsedFunctionToolCall.model_validate({**new, "function": function})
-            self._calls[delta.index] = call
-            self.snapshot.message.tool_calls = [c for _, c in sorted(self._calls.items())]
+            new = {"index": delta.index, "id": "", "function": {"name": "", "arguments": ""}}
+            call = self._calls[delta.index] = ParsedFunctionToolCall.model_validate(new)
+            self._list_calls()
         call.id = call.id or delta.id or ""
+        _grow(call, delta.model_extra)
         if (piece := delta.function) is not None:
-            call.function.name = call.function.name or piece.name or ""
-            call.function.arguments += piece.arguments or ""
+            _grown_function(call.function, piece)
             if piece.arguments and call.function.name in self._expected.arguments:
                 call.function.parsed_arguments = so_far(call.function.arguments)
+
+    def _grow_other(self, delta: ToolCallDelta) -> None:
+        call = self._others.get(delta.index)
+        if call is None:
+            new = {"index": delta.index, "id": "", "type": delta.type}
+            call = self._others[delta.index] = ToolCall.model_validate(new)
+            self._list_calls()
+        call.id = call.id or delta.id or ""
+        said = dict(delta.model_extra or {})
+        if _custom(call).get("name") and (more := _custom(delta)):  # a name comes once
+            said["custom"] = {name: value for name, value in more.items() if name != "name"}
+        _grow(call, said)
+
+    def _list_calls(self) -> None:
+        calls: dict[int, ParsedFunctionToolCall | ToolCall] = {**self._calls, **self._others}
+        self.snapshot.message.tool_calls = [calls[index] for index in sorted(calls)]
 
     def _call_event(self, delta: ToolCallDelta) -> FunctionToolCallArgumentsDeltaEvent | None:
         call = self._calls.get(delta.index)
@@ -238,20 +254,42 @@ def _tokens(choice: ChunkChoice, name: str) -> list[Any]:
     return tokens if isinstance(tokens, list) else []  # pyright: ignore[reportUnknownVariableType]
 
 
-def _grown_function(old: FunctionCall | None, new: FunctionCallDelta) -> FunctionCall:
-    name = (old.name if old else "") or new.name or ""
-    return FunctionCall(name=name, arguments=(old.arguments if old else "") + (new.arguments or ""))
+def _custom(call: Shape) -> dict[str, Any]:
+    custom = (call.model_extra or {}).get("custom")
+    return cast("dict[str, Any]", custom) if isinstance(custom, dict) else {}
+
+
+def _grown_function(function: FunctionCall, piece: FunctionCallDelta) -> FunctionCall:
+    function.name = function.name or piece.name or ""
+    function.arguments += piece.arguments or ""
+    _grow(function, piece.model_extra)
+    return function
+
+
+def _grow(shape: Shape, said: Mapping[str, Any] | None) -> None:
+    """Add pieces to what came before them under the same names."""
+    before = fields_of(shape)
+    pieces = _taken(shape, said)
+    set_fields(shape, {name: _joined(before.get(name), value) for name, value in pieces.items()})
+
+
+def _taken(shape: Shape, said: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Leave out what says nothing, and what would take the place of a field of ours."""
+    ours = [name for name in _OURS if name in type(shape).model_fields]
+    fields = (said or {}).items()
+    return {name: value for name, value in fields if value is not None and name not in ours}
 
 
 def _joined(old: Any, new: Any) -> Any:
     """Add a piece to what came before it: texts and lists grow, objects field by field."""
-    if hasattr(new, "model_fields_set"):  # a sound's pieces; the whole of it is JSON until it ends
+    if isinstance(new, Shape):  # a sound's pieces; the whole of it is JSON until it ends
         new = {name: value for name, value in fields_of(new).items() if value is not None}
     if isinstance(old, str) and isinstance(new, str):
         return old + new
     if isinstance(old, dict) and isinstance(new, dict):
         before, more = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
-        return before | {name: _joined(before.get(name), value) for name, value in more.items()}
+        said = {name: value for name, value in more.items() if value is not None}
+        return before | {name: _joined(before.get(name), value) for name, value in said.items()}
     if isinstance(old, list) and isinstance(new, list):
         return old + new  # pyright: ignore[reportUnknownVariableType]
     return new

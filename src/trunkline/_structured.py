@@ -200,8 +200,26 @@ def is_of_function(call: Any) -> bool:
 
 
 def fields_of(shape: Shape) -> JSON:
-    """Return what was said in a shape by name, without copying it."""
-    return {name: getattr(shape, name) for name in shape.model_fields_set}
+    """Return what was said in a shape by name, without copying it.
+
+    Not with ``getattr``: an unknown field may have the name of a method or a property.
+    """
+    said = {name: value for name, value in vars(shape).items() if name in shape.model_fields_set}
+    return said | (shape.model_extra or {})
+
+
+def set_fields(shape: Shape, said: Mapping[str, Any]) -> None:
+    """Set what was said in a shape by name; a field that it does not know is kept as unknown.
+
+    Not with ``setattr``, as in ``fields_of``; nothing is validated.
+    """
+    known, unknown = type(shape).model_fields, shape.model_extra
+    for name, value in said.items():
+        if name in known:
+            vars(shape)[name] = value
+        elif unknown is not None:
+            unknown[name] = value
+    shape.model_fields_set.update(said)
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:

@@ -154,10 +154,10 @@ def test_the_input_of_a_custom_tool_adds_up_as_arguments_do() -> None:
     assert call == {"id": "a", "type": "custom", "custom": custom}
 
 
-def test_a_custom_call_is_known_without_its_type() -> None:
-    call = the_call({"id": "a", "custom": {"name": "shell"}})
+def test_a_custom_tool_may_be_called_with_nothing() -> None:
+    call = the_call({"id": "a", "type": "custom", "custom": {"name": "f"}})
 
-    assert call == {"id": "a", "type": "custom", "custom": {"name": "shell", "input": ""}}
+    assert call == {"id": "a", "type": "custom", "custom": {"name": "f", "input": ""}}
 
 
 @pytest.mark.parametrize("custom", ["text", 5, [1], {"name": 5, "input": {"a": 1}}])

@@ -325,8 +325,7 @@ def _texts_of(building: _Building) -> Iterable[str]:
 
 
 def _whole_call(call: _Call) -> JSON:
-    is_custom = call.custom is not None and call.function is None
-    kind = call.type or ("custom" if is_custom else "function")
+    kind = call.type or "function"
     whole: JSON = {**call.extra, "id": call.id, "type": kind}
     if call.custom is not None:
         whole["custom"] = call.custom.whole()

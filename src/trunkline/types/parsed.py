@@ -62,9 +62,16 @@ class ParsedChatCompletion(ChatCompletion, Generic[T]):
     choices: list[ParsedChoice[T]] = Field(min_length=1)  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
+class MessageSnapshot(ParsedChatCompletionMessage[T], Generic[T]):
+    """A message as far as it came; calls of custom tools, which are not read, are in it too."""
+
+    tool_calls: list[ParsedFunctionToolCall | ToolCall] | None = None  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 class ChoiceSnapshot(ParsedChoice[T], Generic[T]):
     """One choice of an answer that is still coming; its finish reason is ``None`` until it came."""
 
+    message: MessageSnapshot[T]  # pyright: ignore[reportIncompatibleVariableOverride]
     finish_reason: FinishReason | None = None  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
