@@ -113,7 +113,8 @@ class _ChoiceState(Generic[T]):
 
     def grow(self, choice: ChunkChoice) -> None:
         """Add what a chunk says of this choice."""
-        set_fields(self.snapshot, _taken(self.snapshot, choice.model_extra))
+        if choice.model_extra:
+            set_fields(self.snapshot, _taken(self.snapshot, choice.model_extra))
         self._grow_message(choice.delta)
         if choice.finish_reason is not None:
             self.snapshot.finish_reason = choice.finish_reason
@@ -275,9 +276,11 @@ def _grow(shape: Shape, said: Mapping[str, Any] | None) -> None:
 
 def _taken(shape: Shape, said: Mapping[str, Any] | None) -> dict[str, Any]:
     """Leave out what says nothing, and what would take the place of a field of ours."""
-    ours = [name for name in _OURS if name in type(shape).model_fields]
-    fields = (said or {}).items()
-    return {name: value for name, value in fields if value is not None and name not in ours}
+    return {
+        name: value
+        for name, value in (said or {}).items()
+        if value is not None and not (name in _OURS and name in type(shape).model_fields)
+    }
 
 
 def _joined(old: Any, new: Any) -> Any:

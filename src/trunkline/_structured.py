@@ -204,8 +204,9 @@ def fields_of(shape: Shape) -> JSON:
 
     Not with ``getattr``: an unknown field may have the name of a method or a property.
     """
-    said = {name: value for name, value in vars(shape).items() if name in shape.model_fields_set}
-    return said | (shape.model_extra or {})
+    known = vars(shape)
+    said = {name: known[name] for name in shape.model_fields_set if name in known}
+    return {**said, **(shape.model_extra or {})}
 
 
 def set_fields(shape: Shape, said: Mapping[str, Any]) -> None:
@@ -213,12 +214,9 @@ def set_fields(shape: Shape, said: Mapping[str, Any]) -> None:
 
     Not with ``setattr``, as in ``fields_of``; nothing is validated.
     """
-    known, unknown = type(shape).model_fields, shape.model_extra
+    known, unknown = type(shape).__pydantic_fields__, cast("JSON", shape.model_extra)
     for name, value in said.items():
-        if name in known:
-            vars(shape)[name] = value
-        elif unknown is not None:
-            unknown[name] = value
+        (vars(shape) if name in known else unknown)[name] = value
     shape.model_fields_set.update(said)
 
 
