@@ -53,8 +53,3 @@ class Door:
 def written(chunks: Any) -> str:
     """Return the text that chunks of a chat stream spell."""
     return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
-
-
-def said(body: Any) -> Any:
-    """Return the body of an error without what our door adds to it under its one key."""
-    return {name: value for name, value in body.items() if name != "trunkline"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from tests.drop_in.doors import ASK, said
+from tests.drop_in.doors import ASK
 from tests.drop_in.replies import error
 from tests.drop_in.wire import HANG_UP, Answer, failure
 
@@ -56,7 +56,7 @@ def test_an_error_carries_what_the_body_says(door: Door) -> None:
     assert failed.code == "context_length_exceeded"
     assert failed.param == "messages"
     assert failed.type == "invalid_request_error"
-    assert said(failed.body) == told["error"]
+    assert failed.body == told["error"]
     assert "Too long." in failed.message
     assert str(failed) == failed.message
     assert failed.message.startswith("Error code: 400 - ")
@@ -70,7 +70,7 @@ def test_an_error_carries_response_and_request(door: Door) -> None:
     assert failed.request_id == failed.response.headers["x-request-id"] == "req_9"
     assert failed.response.status_code == 429
     assert failed.response.headers["x-ratelimit-limit-requests"] == "60"
-    assert said(failed.response.json()["error"]) == error()["error"]
+    assert failed.response.json()["error"] == error()["error"]
     assert failed.request.url.path == "/v1/chat/completions"
     assert json.loads(failed.request.content)["model"] == ASK["model"]
 

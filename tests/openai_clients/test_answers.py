@@ -220,8 +220,9 @@ def test_retries_are_the_routers_alone(noted: Noted) -> None:
         client.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
 
     assert len(noted.requests["openai"]) == 3
-    body: Any = caught.value.body
-    assert [a["status_code"] for a in body["trunkline"]["attempts"]] == [500] * 3
+    told = caught.value.response.headers
+    assert (told["x-trunkline-attempts"], told["x-trunkline-provider"]) == ("3", "openai")
+    assert caught.value.request_id == told["x-trunkline-routing-id"]
 
 
 def test_models_are_listed_with_auto_and_aliases_first(store_path: str) -> None:

@@ -50,25 +50,19 @@ def reply_of(error: TrunklineError) -> Reply | None:
         return None
     status, code = _status_and_code(error)
     limits: dict[str, str] = getattr(error, "rate_limits", {})
-    headers = {**limits, **JSON_TYPE, "x-should-retry": "false", **_ids(error)}
+    headers = {**limits, **JSON_TYPE, "x-should-retry": "false", **_told(error)}
     if (wait_s := getattr(error, "retry_after", None)) is not None:
         headers["retry-after"] = str(ceil(wait_s))
     return Reply(status, headers, to_json({"error": body_of(error, status, code)}))
 
 
 def body_of(error: TrunklineError, status: int, code: str | None = None) -> dict[str, Any]:
-    """Return what OpenAI's API says of an error, and of ours the routing id and the attempts."""
+    """Return what OpenAI's API says of an error, and no more: older SDKs print all of it."""
     return {
         "message": getattr(error, "provider_message", None) or error.message,
         "type": getattr(error, "type", None) or _TYPES.get(status, "server_error"),
         "param": getattr(error, "param", None),
         "code": getattr(error, "code", None) or code,
-        "trunkline": {
-            "id": error.routing_id,
-            "provider": error.provider,
-            "model": error.model,
-            "attempts": error.attempts,
-        },
     }
 
 
@@ -81,7 +75,12 @@ def _status_and_code(error: TrunklineError) -> tuple[int, str | None]:
     return error.status_code or 500, None
 
 
-def _ids(error: TrunklineError) -> dict[str, str]:
-    found = {"x-trunkline-routing-id": error.routing_id}
-    found["x-request-id"] = error.request_id or error.routing_id
+def _told(error: TrunklineError) -> dict[str, str]:
+    found = {
+        "x-trunkline-routing-id": error.routing_id,
+        "x-trunkline-provider": error.provider,
+        "x-trunkline-model": error.model,
+        "x-trunkline-attempts": str(len(error.attempts)),
+        "x-request-id": error.request_id or error.routing_id,
+    }
     return {name: value for name, value in found.items() if value and value.isascii()}
