@@ -10,7 +10,7 @@ QUESTION = [{"role": "user", "content": "one two three four five"}]
 
 with Router(providers=[EchoProvider()], store=":memory:") as router:
     # A stream is an iterator and a context manager. Leaving the block early hangs up, and only what
-    # was received is paid for.
+    # was received is paid for, unless the model may have thought unseen: then all it was allowed.
     with router.chat.completions.create(model="echo", messages=QUESTION, stream=True) as stream:
         for chunk in stream:
             if chunk.choices and chunk.choices[0].delta.content:

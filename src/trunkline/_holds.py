@@ -509,11 +509,18 @@ def _refusal(call: Call, refused: NotGranted) -> BudgetExceededError:
         usd(n) for n in (refused.limit_nanousd, refused.spent_nanousd, refused.held_nanousd)
     )
     needed = None if refused.needed_nanousd is None else usd(refused.needed_nanousd)
+    code = "budget_exceeded"
     if needed is None and call.unbounded:
+        code = "no_bound"
         why = f"the cost of {', '.join(call.unbounded)} has no bound, so a budget cannot hold it"
     elif needed is None:
-        why = "the model has no known price; give it one with Model(...) or set unpriced='allow'"
+        code = "no_price"
+        why = (
+            "the model has no known price; give it one with router.models.add(Model(...)), or set "
+            "unpriced='allow'"
+        )
     elif spent + needed <= limit:
+        code = "budget_held"
         why = f"only money held for calls under way (${held:f}) is in the way; try again later"
     else:
         less = "send less at a time" if call.output_cap == 0 else "lower max_tokens"
@@ -527,5 +534,6 @@ def _refusal(call: Call, refused: NotGranted) -> BudgetExceededError:
         held=held,
         needed=needed,
         resets_at=refused.resets_at,
+        code=code,
         routing_id=call.id,
     )

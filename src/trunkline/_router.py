@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self, TypeVar, Unpack
 
 from trunkline import _settings
 from trunkline._blocks import BlockBudget, caps_in_scope
@@ -45,6 +45,15 @@ if TYPE_CHECKING:
     Usd = Decimal | str | int
 
 V = TypeVar("V", bound="_Base")
+
+# What code may look for that was written for an ``OpenAI`` object.
+_OF_THE_SDK = frozenset(
+    {
+        *("responses", "completions", "moderations", "images", "audio", "files", "batches", "beta"),
+        *("uploads", "vector_stores", "fine_tuning", "evals", "realtime", "containers", "webhooks"),
+        *("with_raw_response", "with_streaming_response"),
+    }
+)
 
 
 class _Base:
@@ -267,6 +276,18 @@ class _Base:
         from trunkline._resources import Rewards
 
         return Rewards(self._engine)
+
+    if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say of a name that is not there where it is, if it is the SDK's."""
+            hint = ""
+            if name in _OF_THE_SDK:
+                hint = (
+                    ": a Router has chat, embeddings and models; for the rest of an OpenAI "
+                    "client's surface use trunkline.openai.OpenAI(router=router)"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     def __repr__(self) -> str:
         names = ", ".join(self._engine.providers) or "none"

@@ -88,8 +88,9 @@ def routing_id_of(subject: Any) -> str:
         found = subject.id
     if not isinstance(found, str):
         raise FeedbackError(
-            f"a {type(subject).__name__} carries no routing id; pass the response, or its "
-            "response.routing.id"
+            f"a {type(subject).__name__} carries no routing id; pass the response, or its id: "
+            "response.routing.id, and of the openai package's objects "
+            "response.model_extra['trunkline']['id'] (of a stream, of its last chunk)"
         )
     return found
 

@@ -263,6 +263,9 @@ class BudgetExceededError(Refused, APIStatusError):
     """402: the worst case of this call does not fit a budget.
 
     Attributes:
+        code: ``"budget_exceeded"``; ``"budget_held"`` where only money held for calls under way is
+            in the way, so that the same call fits later; ``"no_price"`` and ``"no_bound"`` where
+            nobody can say what it may cost.
         scope: The budget's scope, e.g. ``"team:research"``.
         limit: The budget, in USD, like the four figures below.
         spent: Settled so far in this period.

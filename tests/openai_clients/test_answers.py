@@ -13,7 +13,7 @@ from tests.support.faces import HELLO, zoo
 
 from trunkline import AsyncRouter, Router
 from trunkline.openai import AsyncOpenAI, OpenAI
-from trunkline.providers import EchoProvider
+from trunkline.providers import EchoProvider, OpenAIProvider
 
 if TYPE_CHECKING:
     from tests.openai_clients.conftest import Noted
@@ -203,11 +203,9 @@ def test_a_budget_refuses_once_as_the_sdks_status_error(router: Router) -> None:
         OpenAI(router=router, max_retries=5).chat.completions.create(**AUTO)
 
     error = caught.value
-    assert (error.status_code, error.code, error.type) == (
-        402,
-        "budget_exceeded",
-        "insufficient_quota",
-    )
+    told: Any = error.body
+    assert (error.status_code, error.code) == (402, "budget_exceeded")
+    assert (told["budget"]["scope"], told["budget"]["limit"]) == ("all", "1E-8")
     assert error.response.headers["x-should-retry"] == "false"
     assert len(refusals) == 1
 
@@ -233,3 +231,58 @@ def test_models_are_listed_with_auto_and_aliases_first(store_path: str) -> None:
     assert client.models.retrieve("quick").owned_by == "trunkline"
     with pytest.raises(openai.NotFoundError, match="nobody-has-this"):
         client.models.retrieve("nobody-has-this")
+
+
+@pytest.mark.parametrize(
+    ("budget", "model", "code"), [("5", "x-1", "no_price"), ("0", "small", "budget_exceeded")]
+)
+def test_the_code_of_a_refusal_says_what_would_help(
+    store_path: str, budget: str, model: str, code: str
+) -> None:
+    client = OpenAI(providers=[OpenAIProvider(api_key="k"), zoo()], store=store_path)
+    client.router.budgets.set("all", usd=budget)
+
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.chat.completions.create(
+            model="openai/x-1" if model == "x-1" else model, messages=HELLO
+        )
+
+    assert caught.value.code == code
+
+
+def test_money_that_is_only_held_has_a_code_of_its_own(store_path: str) -> None:
+    client = OpenAI(providers=[zoo()], store=store_path)
+    client.router.budgets.set("all", usd="0.00002", per="day")
+    ask: Any = {"model": "small", "messages": HELLO, "max_tokens": 15}
+    under_way = client.chat.completions.create(**ask, stream=True)
+
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.chat.completions.create(**ask)
+
+    assert caught.value.code == "budget_held"
+    under_way.close()
+
+
+def test_named_providers_are_all_there_is_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-real")
+    client = OpenAI(providers=[zoo()], store=":memory:")
+
+    assert list(client.router._engine.providers) == ["sim"]
+    assert client.chat.completions.create(model="sim/small", messages=HELLO).choices
+    assert client.chat.completions.create(model="auto", messages=HELLO).choices
+
+
+def test_a_misspelt_argument_is_named_with_its_neighbour() -> None:
+    with pytest.raises(TypeError, match=r"no(?:r|t).*'teams'; did you mean 'team'"):
+        OpenAI(api_key="k", teams="x")
+
+
+def test_what_a_router_does_not_have_is_said_to_be_in_the_clients() -> None:
+    router = Router(providers=[EchoProvider()])
+
+    with pytest.raises(AttributeError, match=r"trunkline\.openai\.OpenAI\(router=router\)"):
+        _ = getattr(router, "responses")  # noqa: B009  # a type checker knows that it is not there
+    assert not hasattr(router, "chatt")

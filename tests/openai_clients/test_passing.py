@@ -56,7 +56,8 @@ def test_each_is_a_row_of_the_log(client: OpenAI) -> None:
     client.moderations.create(input="hm")
 
     (record,) = client.router.usage.records()
-    assert (record.provider, record.model, record.cost_usd) == ("openai", "moderations", 0)
+    assert (record.provider, record.model) == ("openai", "moderations")
+    assert record.cost_usd == 0
     assert len(client.router.budgets.holds()) == 0
 
 

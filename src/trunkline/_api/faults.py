@@ -44,6 +44,9 @@ _OURS: tuple[tuple[type[TrunklineError], int, str], ...] = (
 )
 
 
+_OF_A_BUDGET = ("scope", "limit", "spent", "held", "needed", "resets_at")
+
+
 def reply_of(error: TrunklineError) -> Reply | None:
     """Return the reply that says an error, ``None`` for what was no answer."""
     if isinstance(error, APIConnectionError):
@@ -58,12 +61,15 @@ def reply_of(error: TrunklineError) -> Reply | None:
 
 def body_of(error: TrunklineError, status: int, code: str | None = None) -> dict[str, Any]:
     """Return what OpenAI's API says of an error, and no more: older SDKs print all of it."""
-    return {
+    said = {
         "message": getattr(error, "provider_message", None) or error.message,
         "type": getattr(error, "type", None) or _TYPES.get(status, "server_error"),
         "param": getattr(error, "param", None),
         "code": getattr(error, "code", None) or code,
     }
+    if isinstance(error, BudgetExceededError):
+        said["budget"] = {name: getattr(error, name) for name in _OF_A_BUDGET}
+    return said
 
 
 def _status_and_code(error: TrunklineError) -> tuple[int, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import openai
 
@@ -58,9 +58,9 @@ class OpenAI(openai.OpenAI):
         self.websocket_base_url = self.websocket_base_url or _NO_WEBSOCKETS
 
     @property
-    def router(self) -> Any:
+    def router(self) -> Router:
         """The Router that answers: its budgets, usage, feedback."""
-        return self._door.router
+        return cast("Router", self._door.router)
 
     def copy(self, **options: Any) -> Self:
         """Return a client with other options, the SDK's or a view's (``team``, ``tags``, …)."""
@@ -89,9 +89,9 @@ class AsyncOpenAI(openai.AsyncOpenAI):
         self.websocket_base_url = self.websocket_base_url or _NO_WEBSOCKETS
 
     @property
-    def router(self) -> Any:
-        """The Router that answers: its budgets, usage, feedback."""
-        return self._door.router
+    def router(self) -> AsyncRouter:
+        """The Router that answers: its budgets, usage, feedback; all of it is awaited."""
+        return cast("AsyncRouter", self._door.router)
 
     def copy(self, **options: Any) -> Self:
         """Return a client with other options, the SDK's or a view's (``team``, ``tags``, …)."""

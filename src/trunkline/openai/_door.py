@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trunkline._admission import OPENAI
 from trunkline._api.messages import ApiRequest
 from trunkline._api.routes import serve
 from trunkline._io.protocol import Timeout
@@ -187,7 +188,7 @@ class Door:
 
     def _only(self, sent: Sent, engine: Engine) -> str | None:
         is_elsewhere = self._endpoint is not None and sent.base_url != OFFICIAL
-        return next(iter(engine.providers)) if is_elsewhere and len(engine.providers) == 1 else None
+        return OPENAI if is_elsewhere and list(engine.providers) == [OPENAI] else None
 
     def _check_endpoint(self, sent: Sent) -> None:
         if sent.base_url != self._habits.base_url:

@@ -4,18 +4,20 @@ The SDK's keep their meaning and their variables. Those of OpenAI's endpoint (``
 ``base_url``, ``organization``, ``project``, ``default_headers``, ``default_query``,
 ``http_client``) configure the Router's OpenAI provider. An explicit ``base_url`` is a choice of
 whom to ask, so that provider is then the only one unless ``providers=`` names more; as in the SDK
-it is trusted, plain http to a machine of the local network included.
+it is trusted, plain http to a machine of the local network included. With ``providers=`` those are
+asked and, of the endpoint, what is given beside them; not what the environment says of it.
 """
 
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import openai
 
-from trunkline._router import parts_of
+from trunkline._router import Router, parts_of
 from trunkline.errors import ConfigurationError
 from trunkline.providers.registry import configured_from_environment
 
@@ -49,6 +51,7 @@ OF_THE_ENDPOINT = (
 # They sign requests for a service of their own, which no other endpoint could take.
 _NOT_TAKEN = ("provider",)
 _SDKS_ARGUMENTS = frozenset(signature(openai.OpenAI.__init__).parameters) - {"self"}
+_ROUTERS_ARGUMENTS = frozenset(signature(Router.__init__).parameters) - {"self"}
 
 
 class Setup:
@@ -104,8 +107,6 @@ class Setup:
             router = self.router or make(**self._routers_arguments(client))
         except ConfigurationError as error:
             raise openai.OpenAIError(error.message) from error
-        except TypeError as error:  # an argument that neither the SDK nor a Router has
-            raise TypeError(f"{type(client).__name__}: {error}") from None
         is_own = self.router is None
         headers = {**_lower(client.auth_headers), **carried_headers(client)}
         door = Door(
@@ -121,11 +122,15 @@ class Setup:
         return door
 
     def _check(self) -> None:
+        for name in self.routers.keys() - _ROUTERS_ARGUMENTS:
+            near = get_close_matches(name, _ROUTERS_ARGUMENTS | _SDKS_ARGUMENTS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"neither openai's client nor a Router has an argument {name!r}{hint}")
         for name in _NOT_TAKEN:
             if self.sdks.get(name) is not None:
                 raise openai.OpenAIError(
                     f"`{name}` signs requests for a service of its own, which cannot be answered "
-                    "in process; use openai's own client for it"
+                    "in process: use openai's own client for it (or did you mean `providers`?)"
                 )
         if self.router is None:
             return
@@ -148,14 +153,16 @@ class Setup:
     def _routers_arguments(self, client: Any) -> dict[str, Any]:
         found = {"timeout": client.timeout, "http_client": self.own, **self.routers}
         endpoint, named = endpoint_of(client), self.routers.get("providers")
+        if named is not None:  # what the environment has is not asked for where they are named
+            own = [endpoint.provider()] if self._names_endpoint() else []
+            return {**found, "providers": [*own, *named]}
         if endpoint.base_url != OFFICIAL:
-            return {**found, "providers": [endpoint.provider(), *(named or ())]}
-        is_keyed = self.sdks.get("api_key") != PLACEHOLDER
-        if named is None:
-            return {**found, **_told(endpoint)} if is_keyed else found
-        # What the environment has is not asked for where providers are named.
-        said = is_keyed and self.sdks.get("api_key") is not None
-        return {**found, "providers": [endpoint.provider(), *named]} if said else found
+            return {**found, "providers": [endpoint.provider()]}
+        return found if self.sdks.get("api_key") == PLACEHOLDER else {**found, **_told(endpoint)}
+
+    def _names_endpoint(self) -> bool:
+        given = (self.sdks.get(name) for name in ("api_key", "base_url", "data_residency"))
+        return any(value not in (None, PLACEHOLDER, openai.NOT_GIVEN) for value in given)
 
 
 def _told(endpoint: Endpoint) -> dict[str, Any]:
