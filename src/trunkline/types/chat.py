@@ -210,19 +210,8 @@ class Choice(Shape):
     logprobs: Any = None
 
 
-class ChatCompletion(Shape):
-    """A whole answer; ``routing`` tells how it came about."""
-
-    id: str
-    object: Literal["chat.completion"] = "chat.completion"
-    created: int
-    model: str
-    choices: list[Choice] = Field(min_length=1)
-    usage: UntrustedUsage = None
-    system_fingerprint: str | None = None
-    service_tier: str | None = None
-    metadata: Any = None
-    moderation: Any = None
+class Routed(Shape):
+    """Base of whole answers, which tell how they came about."""
 
     _routing: Routing | None = PrivateAttr(default=None)
     _request_id: str | None = PrivateAttr(default=None)
@@ -232,7 +221,7 @@ class ChatCompletion(Shape):
     def routing(self) -> Routing:
         """Why this model, what was predicted, what happened; not part of ``model_dump()``."""
         if self._routing is None:
-            raise AttributeError("this completion did not come from a Router, so it has no routing")
+            raise AttributeError("this answer did not come from a Router, so it has no routing")
         return self._routing
 
     @property
@@ -248,6 +237,21 @@ class ChatCompletion(Shape):
         self._response_headers = response_headers or {}
         # The SDK's name for the provider's id of the request; documented there, so read by many.
         self._request_id = routing.attempts[-1].request_id if routing.attempts else None
+
+
+class ChatCompletion(Routed):
+    """A whole answer; ``routing`` tells how it came about."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice] = Field(min_length=1)
+    usage: UntrustedUsage = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    metadata: Any = None
+    moderation: Any = None
 
 
 class FunctionCallDelta(Shape):
