@@ -276,6 +276,17 @@ def test_a_view_keeps_its_team_by_another_way_to_the_network(both: Noted) -> Non
     other.close()
 
 
+def test_an_http_client_given_with_a_view_is_closed_with_that_copy(both: Noted) -> None:
+    import httpx
+
+    client, own = OpenAI(api_key=OPENAIS, store=":memory:"), httpx.Client()
+
+    client.with_options(team="research", http_client=own).close()
+
+    assert own.is_closed
+    assert not client.is_closed()
+
+
 def test_a_servers_own_names_of_models_are_sent_as_they_are(both: Noted) -> None:
     client = OpenAI(api_key=OPENAIS, base_url="https://openrouter.example.com/api/v1")
 

@@ -123,11 +123,11 @@ def _for_copy(
     if "router" in kept:
         _refuse_endpoint(options)
     door: Door = client._door  # noqa: SLF001  # ours
+    if view:
+        door = door.viewed(door.router.with_options(**view))
     own = options.pop("http_client", None)
     if own is not None:
         door = door.through(io(HttpPool(checked(own, kind))), own)
-    if view:
-        door = door.viewed(door.router.with_options(**view))
     if door is not client._door:  # noqa: SLF001  # ours
         other = transport()
         other.door = door
